@@ -1,0 +1,221 @@
+"""One attempt: a request over one connection, its answer read and judged.
+
+Every trouble leaves as `EndedBadlyError` with the verdict of `_sansio.verdict`; this module decides nothing itself.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+from attrs import frozen
+
+from aiml_music._sansio import verdict
+from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
+from aiml_music._sansio.models import Operation
+from aiml_music._sansio.options import Timeouts
+from aiml_music._sansio.ports import (
+    Body,
+    Clock,
+    Exchange,
+    Progress,
+    RequestHead,
+    ResponseHead,
+    Transport,
+    TransportFault,
+)
+from aiml_music._sansio.refusal import refusal_of_document, refusal_of_status
+from aiml_music._sansio.retry import RetryPolicy, parse_retry_after
+from aiml_music._sansio.secret import Secret
+from aiml_music._sansio.text import clean
+from aiml_music._sansio.verdict import Evidence, Problem
+from aiml_music._sansio.wire import Reply, Tracing, looks_like_json, read_reply, read_tracing
+
+T = TypeVar("T")
+
+# More of a refusal than this says nothing more.
+_REFUSAL_BYTES = 64 * 1024
+# A generation takes a minute: with less time left than this, a repeat would only be cut off after it was paid.
+_USEFUL_SECONDS = {Operation.GENERATE: 90.0, Operation.UPLOAD: 5.0}
+
+
+@frozen(kw_only=True)
+class Plan:
+    """Everything a call needs, decided and checked before it begins."""
+
+    operation: Operation
+    request: RequestHead
+    body: Body
+    key: Secret
+    client_request_id: str
+    timeouts: Timeouts
+    retry: RetryPolicy
+
+    @property
+    def host(self) -> str:
+        """Where the call goes, for people."""
+        return urlsplit(self.request.url).netloc
+
+    @property
+    def min_useful(self) -> float:
+        """Seconds an attempt needs to be worth beginning: half the limit, where that is short."""
+        total = self.timeouts.total
+        useful = _USEFUL_SECONDS[self.operation]
+        return useful if total is None else min(useful, total / 2)
+
+
+class EndedBadlyError(Exception):
+    """An attempt is over without what was asked for; never seen by users."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Attempting:
+    """An attempt under way: `begin` it, `read` its audio to the end, then take its `reply`."""
+
+    def __init__(self, plan: Plan, *, transport: Transport, clock: Clock, deadline: float) -> None:
+        self._plan = plan
+        self._transport = transport
+        self._clock = clock
+        self._deadline = deadline
+        self._progress = Progress()
+        self._exchange: Exchange | None = None
+        self._decoder = HexAudioDecoder()
+        self._recognised = False
+        self._waiting = b""
+        self._last: Problem | None = None
+        self.status: int | None = None
+        self.tracing = Tracing()
+        self.reply: Reply | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of this attempt so far."""
+        return Evidence(
+            operation=self._plan.operation,
+            host=self._plan.host,
+            client_request_id=self._plan.client_request_id,
+            marks=self._progress.marks,
+            tracing=self.tracing,
+            status=self.status,
+            audio_bytes=self._decoder.audio_bytes,
+        )
+
+    async def begin(self) -> None:
+        """Send the request; return once audio begins or a whole answer of another kind is in.
+
+        Raises:
+            EndedBadlyError: it ended otherwise.
+        """
+        with self._judging():
+            exchange = self._exchange = await self._within(self._send)
+            self.status, self.tracing = exchange.head.status, read_tracing(exchange.head)
+            if not exchange.head.is_success:
+                raise EndedBadlyError(await self._refused(exchange))
+            while not self._waiting and self.reply is None:
+                self._waiting = await self._advance(exchange)
+
+    async def read(self) -> bytes:
+        """Return the next audio; empty at the end.
+
+        Raises:
+            EndedBadlyError: the answer ended otherwise than it began to.
+        """
+        piece, self._waiting = self._waiting, b""
+        with self._judging():
+            while not piece and self.reply is None and self._exchange is not None:
+                piece = await self._advance(self._exchange)
+        return piece
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            await exchange.aclose()
+
+    async def _send(self) -> Exchange:
+        plan = self._plan
+        return await self._transport.send(
+            plan.request,
+            plan.body,
+            key=plan.key,
+            progress=self._progress,
+            connect_timeout=plan.timeouts.connect,
+        )
+
+    async def _advance(self, exchange: Exchange) -> bytes:
+        """Take one step through the body and return the audio in it, which may be none."""
+        if self._last is not None:
+            raise EndedBadlyError(self._last)
+        data = await self._within(exchange.read, idle=self._plan.timeouts.idle)
+        if not data:
+            self._conclude(exchange.head)
+            return b""
+        self._recognise(exchange.head, data)
+        try:
+            return self._decoder.feed(data)
+        except HexDecodeError as error:
+            # What was good before the fault was paid for: hand it on first, and fail at the next step.
+            self._last = verdict.of_broken_answer(self.evidence, error.reason)
+            return error.decoded or b""
+
+    def _recognise(self, head: ResponseHead, data: bytes) -> None:
+        if self._recognised or not data.strip():
+            return
+        self._recognised = True
+        if not looks_like_json(data):
+            beginning = clean(data[:400].decode("utf-8", "replace"), secret=self._plan.key.reveal(), max_chars=200)
+            kind = clean(head.header("content-type") or "no content type", max_chars=80)
+            raise EndedBadlyError(verdict.of_foreign_body(self.evidence, kind, beginning))
+
+    def _conclude(self, head: ResponseHead) -> None:
+        document = self._decoder.finish()
+        reply = read_reply(document)
+        refusal = refusal_of_document(head, document, secret=self._plan.key.reveal())
+        problem = verdict.of_reply(self.evidence, reply, refusal)
+        if problem is not None:
+            raise EndedBadlyError(problem)
+        self.reply = reply
+
+    async def _refused(self, exchange: Exchange) -> Problem:
+        head, plan = exchange.head, self._plan
+        body = await self._beginning_of(exchange)
+        refusal = refusal_of_status(head, body, client_request_id=plan.client_request_id, secret=plan.key.reveal())
+        asked = parse_retry_after(head.header("retry-after"), date=head.header("date"), now=self._clock.time())
+        return verdict.of_refusal(self.evidence, refusal, asked)
+
+    async def _beginning_of(self, exchange: Exchange) -> bytes:
+        """Read what a refusal says, as far as it comes; a broken one still has its status."""
+        body = b""
+        try:
+            while len(body) < _REFUSAL_BYTES and (data := await self._within(exchange.read, idle=5.0)):
+                body += data
+        except (TransportFault, EndedBadlyError):
+            pass
+        return body[:_REFUSAL_BYTES]
+
+    async def _within(self, step: Callable[[], Awaitable[T]], *, idle: float | None = None) -> T:
+        """Take one step within the limits of time: the call's own, and the one for silence."""
+        silence = math.inf if idle is None else idle
+        left = self._deadline - self._clock.monotonic()
+        with anyio.move_on_after(min(left, silence)):
+            return await step()
+        total = self._plan.timeouts.total
+        limit = silence if silence < left or total is None else total
+        raise EndedBadlyError(verdict.of_timeout(self.evidence, limit, idle=silence < left))
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        try:
+            yield
+        except TransportFault as fault:
+            problem = verdict.of_fault(self.evidence, fault)
+        except HexDecodeError as error:
+            problem = verdict.of_broken_answer(self.evidence, error.reason)
+        else:
+            return
+        raise EndedBadlyError(problem)

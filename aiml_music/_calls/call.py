@@ -1,0 +1,222 @@
+"""One call: its place in the queue, its attempts, its limit of time, and what it says when it ends.
+
+No limit of time and no task group is held between two steps: the blocking facade drives every step from another task.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
+from aiml_music._sansio.errors import MusicError, NotSentTimeout, StorageError, what_happened
+from aiml_music._sansio.models import Attempt, Operation, Receipt
+from aiml_music._sansio.outcome import Answer, Money, Outcome, Phase, money_of
+from aiml_music._sansio.ports import Clock, Transport
+from aiml_music._sansio.verdict import Evidence, Problem
+from aiml_music._sansio.wire import Reply
+
+
+class Call:
+    """A running call: `open` it, `read` it to its end, take its `reply` and `receipt`; `async with` does the first."""
+
+    def __init__(self, plan: Plan, *, transport: Transport, limiter: anyio.CapacityLimiter, clock: Clock) -> None:
+        self.plan = plan
+        self._transport = transport
+        self._limiter = limiter
+        self._clock = clock
+        self._has_place = False
+        self._began = clock.monotonic()
+        self._attempting: Attempting | None = None
+        self._attempts: list[Attempt] = []
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.open()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Wait for a place, send the request, and return once audio begins or a whole answer is in.
+
+        Raises:
+            MusicError: it ended otherwise, and repeating it was not allowed or did not help.
+        """
+        with self._noting_cancellation():
+            await self._take_place()
+            total = self.plan.timeouts.total
+            deadline = math.inf if total is None else self._clock.monotonic() + total
+            waited = 0.0
+            for number in count(1):
+                problem = await self._attempt(number, waited, deadline)
+                if problem is None:
+                    return
+                wait = self.plan.retry.decide(
+                    problem.failure,
+                    attempt=number,
+                    remaining=deadline - self._clock.monotonic(),
+                    min_useful=self.plan.min_useful,
+                    dice=self._clock.dice,
+                )
+                if wait is None:
+                    raise self.error(problem)
+                await self._clock.sleep(wait)
+                waited = wait
+
+    async def read(self) -> bytes:
+        """Return the next audio; empty at the end.
+
+        Raises:
+            MusicError: the answer ended otherwise than it began to.
+        """
+        with self._noting_cancellation():
+            try:
+                return await self._current.read()
+            except EndedBadlyError as ended:
+                problem = ended.problem
+        raise self.error(problem)
+
+    @property
+    def reply(self) -> Reply:
+        """The answer without its audio, once it was read to its end."""
+        reply = self._current.reply
+        if reply is None:
+            raise RuntimeError("the answer has not been read to its end")
+        return reply
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the call did and cost, once its answer was read to its end."""
+        tracing = self._current.tracing
+        unproven = self.plan.operation is Operation.UPLOAD
+        return Receipt(
+            operation=self.plan.operation,
+            outcome=Outcome.COMPLETED,
+            money=money_of(Outcome.COMPLETED, credits_used=tracing.credits_used, unproven=unproven),
+            client_request_id=self.plan.client_request_id,
+            inference_id=tracing.inference_id,
+            trace_id=self.reply.trace_id,
+            credits_used=tracing.credits_used,
+            usd_spent=tracing.usd_spent,
+            attempts=tuple(self._attempts),
+            elapsed=self._clock.monotonic() - self._began,
+        )
+
+    async def aclose(self) -> None:
+        """Let go of the connection and of the place in the queue."""
+        try:
+            if self._attempting is not None:
+                await self._attempting.aclose()
+        finally:
+            if self._has_place:
+                self._has_place = False
+                self._limiter.release_on_behalf_of(self)
+
+    def error(self, problem: Problem) -> MusicError:
+        """Return the error a problem becomes, with everything known about this call."""
+        tracing = None if self._attempting is None else self._attempting.tracing
+        return problem.error(
+            problem.message,
+            **problem.details,
+            outcome=problem.outcome,
+            money=problem.money,
+            phase=problem.phase,
+            hint=problem.hint,
+            trace_id=problem.trace_id,
+            operation=self.plan.operation,
+            attempts=tuple(self._attempts),
+            elapsed=self._clock.monotonic() - self._began,
+            client_request_id=self.plan.client_request_id,
+            inference_id=None if tracing is None else tracing.inference_id,
+            credits_used=None if tracing is None else tracing.credits_used,
+        )
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known of the latest attempt."""
+        return self._current.evidence
+
+    def stamp(self, error: StorageError, outcome: Outcome, phase: Phase) -> StorageError:
+        """Return an error from outside the exchange with what this call knows written on it."""
+        receipt = self.receipt
+        error.outcome, error.money, error.phase = outcome, receipt.money, phase
+        error.operation, error.attempts, error.elapsed = receipt.operation, receipt.attempts, receipt.elapsed
+        error.client_request_id, error.inference_id = receipt.client_request_id, receipt.inference_id
+        error.trace_id, error.credits_used = receipt.trace_id, receipt.credits_used
+        return error
+
+    @property
+    def _current(self) -> Attempting:
+        if self._attempting is None:
+            raise RuntimeError("the call has not been opened")
+        return self._attempting
+
+    async def _take_place(self) -> None:
+        limit = self.plan.timeouts.queue
+        with anyio.move_on_after(limit):
+            await self._limiter.acquire_on_behalf_of(self)
+            self._has_place = True
+            return
+        message = f"No place among {self._limiter.total_tokens:g} concurrent calls within {limit:g} s."
+        raise self.error(
+            Problem(
+                error=NotSentTimeout,
+                message=message,
+                outcome=Outcome.NOT_SENT,
+                money=Money.NO,
+                phase=Phase.QUEUE,
+                hint="Raise max_concurrency or Timeouts.queue.",
+            )
+        )
+
+    async def _attempt(self, number: int, waited: float, deadline: float) -> Problem | None:
+        began = self._clock.monotonic()
+        current = self._attempting = Attempting(
+            self.plan, transport=self._transport, clock=self._clock, deadline=deadline
+        )
+        problem: Problem | None = None
+        try:
+            await current.begin()
+        except EndedBadlyError as ended:
+            problem = ended.problem
+            await current.aclose()
+        self._attempts.append(
+            Attempt(
+                number=number,
+                outcome=Outcome.COMPLETED if problem is None else problem.outcome,
+                phase=current.evidence.marks.phase,
+                elapsed=self._clock.monotonic() - began,
+                waited=waited,
+                status=current.status,
+                problem="" if problem is None else problem.message,
+            )
+        )
+        return problem
+
+    @contextmanager
+    def _noting_cancellation(self) -> Iterator[None]:
+        """Let a cancellation pass as it is, with a note that says what happened to the request and the money."""
+        try:
+            yield
+        except anyio.get_cancelled_exc_class() as cancelled:
+            cancelled.add_note(self._parting_words())
+            raise
+
+    def _parting_words(self) -> str:
+        name = f"aiml_music: {self.plan.operation} {self.plan.client_request_id} was cancelled"
+        if self._attempting is None:
+            return f"{name} in the queue. {what_happened(Outcome.NOT_SENT, Money.NO)}"
+        evidence = self._attempting.evidence
+        answer = Answer.UNUSABLE if evidence.audio_bytes else Answer.NONE
+        return f"{name} in phase {evidence.marks.phase!s}. {what_happened(*evidence.judge(answer))}"

@@ -1,0 +1,188 @@
+"""The way of a paid track: received, inspected, kept; and what is saved of it when something goes wrong."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+
+from aiml_music._calls.call import Call
+from aiml_music._io.sinks import FileSink, MemorySink, write_file
+from aiml_music._sansio import verdict
+from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
+from aiml_music._sansio.errors import MusicError, StorageError
+from aiml_music._sansio.inspection import flags_of
+from aiml_music._sansio.models import AudioFormat, Track
+from aiml_music._sansio.outcome import Outcome, Phase
+from aiml_music._sansio.ports import Clock
+
+# How long a track that is already coming in may hold up a cancellation, when there is a file to save it in.
+_SHIELD_SECONDS = 30.0
+
+
+class Delivery:
+    """One track on its way from an opened call into a sink."""
+
+    def __init__(self, call: Call, sink: FileSink | MemorySink, *, audio_format: AudioFormat, clock: Clock) -> None:
+        self._call = call
+        self._sink = sink
+        self._format: AudioFormat = audio_format
+        self._clock = clock
+        self._disk_trouble: OSError | None = None
+
+    async def track(self) -> Track:
+        """Receive, inspect and keep the track.
+
+        With a file to save it in, a cancellation waits until the track is safe, for half a minute at most.
+
+        Raises:
+            PayloadError: the audio cannot be used; what came is its `salvage`.
+            StorageError: the audio is good and could not be stored; the bytes are its `salvage`.
+        """
+        if isinstance(self._sink, MemorySink):
+            return await self._deliver(lambda: None)
+        return await _sheltered(self._deliver, self._clock)
+
+    async def _deliver(self, yield_if_late: Callable[[], None]) -> Track:
+        try:
+            while piece := await self._call.read():
+                self._store(piece)
+                yield_if_late()
+        except MusicError as error:
+            error.salvage = await self._salvage("partial")
+            raise
+        except anyio.get_cancelled_exc_class() as cancelled:
+            saved = await self._salvage("partial")
+            if isinstance(saved, Path):
+                cancelled.add_note(f"aiml_music: what had come of the track is in {saved}.")
+            raise
+        return await self._keep(await self._inspect())
+
+    def _store(self, piece: bytes) -> None:
+        sink = self._sink
+        try:
+            sink.write(piece)
+        except OSError as error:
+            # The disk has failed and the track is paid for: it goes on into memory, and leaves inside the error.
+            self._disk_trouble = error
+            self._sink = _emptied(sink)
+            self._sink.write(piece)
+
+    async def _inspect(self) -> AudioInfo | None:
+        if self._format == "pcm":
+            return None
+        try:
+            info = await anyio.to_thread.run_sync(probe, self._sink.read_at, self._sink.size)
+        except AudioFormatError as error:
+            problem = f"the audio is not {self._format}: {error.reason}"
+        else:
+            if info.container == self._format:
+                return info
+            problem = f"the audio is {info.container}, not {self._format}"
+        failure = self._call.error(verdict.of_broken_answer(self._call.evidence, problem))
+        failure.salvage = await self._salvage("unverified")
+        raise failure
+
+    async def _keep(self, audio: AudioInfo | None) -> Track:
+        content, path = await anyio.to_thread.run_sync(self._stored)
+        reply = self._call.reply
+        size_bytes = self._sink.size
+        return Track(
+            content=content,
+            path=path,
+            format=self._format,
+            size_bytes=size_bytes,
+            facts=reply.facts,
+            audio=audio,
+            flags=flags_of(
+                reply.facts,
+                audio,
+                size_bytes=size_bytes,
+                audio_format=self._format,
+                in_progress=reply.in_progress,
+            ),
+            trace_id=reply.trace_id,
+            receipt=self._call.receipt,
+            raw=reply.raw,
+            writer=write_file,
+        )
+
+    def _stored(self) -> tuple[bytes | None, Path | None]:
+        if isinstance(self._sink, FileSink):
+            return None, self._published(self._sink)
+        content = self._sink.content()
+        if self._disk_trouble is not None:
+            raise self._call.stamp(_unstored(content, self._disk_trouble), Outcome.COMPLETED, Phase.STORE)
+        return content, None
+
+    def _published(self, sink: FileSink) -> Path:
+        try:
+            return sink.publish()
+        except StorageError as error:
+            if error.salvage is None:
+                error.salvage = sink.to_memory().content()
+            self._call.stamp(error, Outcome.COMPLETED, Phase.STORE)
+            raise
+
+    async def _salvage(self, kind: Literal["partial", "unverified"]) -> Path | bytes | None:
+        """Keep what came, under a name that says what it is; nothing, where nothing came."""
+        sink = self._sink
+        if isinstance(sink, MemorySink):
+            return sink.content() or None
+        kept: Path | None = None
+        with anyio.CancelScope(shield=True):
+            kept = await anyio.to_thread.run_sync(sink.salvage, kind)
+        return kept
+
+
+def _emptied(sink: FileSink | MemorySink) -> MemorySink:
+    """Return a sink in memory that goes on where one on a disk had to stop."""
+    if isinstance(sink, MemorySink):
+        return sink
+    memory = sink.to_memory()
+    sink.discard()
+    return memory
+
+
+def _unstored(content: bytes, trouble: OSError) -> StorageError:
+    return StorageError(
+        f"The track could not be written: {trouble.strerror}.",
+        errno=trouble.errno,
+        filename=trouble.filename,
+        hint="Its bytes are in this error's salvage.",
+        salvage=content,
+    )
+
+
+async def _sheltered(work: Callable[[Callable[[], None]], Awaitable[Track]], clock: Clock) -> Track:
+    """Run work that a cancellation must wait for, until half a minute has passed.
+
+    In a task of its own: a scope's shield does not hold off the `cancel()` of an asyncio task, but a task group's
+    end does wait for its members.
+    """
+    done: list[Track] = []
+    failed: list[MusicError] = []
+
+    async def run() -> None:
+        late = clock.monotonic() + _SHIELD_SECONDS
+        with anyio.CancelScope(shield=True) as shelter:
+
+            def yield_if_late() -> None:
+                shelter.shield = clock.monotonic() < late
+
+            try:
+                done.append(await work(yield_if_late))
+            except MusicError as error:
+                failed.append(error)
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+    except anyio.get_cancelled_exc_class() as cancelled:
+        for track in done:
+            cancelled.add_note(f"aiml_music: the track was kept all the same, in {track.path}.")
+        raise
+    if failed:
+        raise failed[0]
+    return done[0]

@@ -1,0 +1,105 @@
+"""Write an upload as multipart/form-data, of a length known beforehand and never another.
+
+Nothing of the caller's gets into the heads of the parts: the file name is a constant, purpose and media type come
+from closed sets. What may be sent is decided elsewhere.
+"""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+from anyio import to_thread
+
+from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.models import Purpose
+from aiml_music._sansio.outcome import Phase
+from aiml_music._sansio.ports import Source
+
+# Reading in a thread and hashing cost 0.90 ms of CPU per MB at 256 KiB, 0.75 at 512 KiB, 0.71 at 1 MiB; two pieces live.
+_PIECE_BYTES = 512 * 1024
+_FILE_NAMES = {"audio/mpeg": "reference.mp3", "audio/wav": "reference.wav"}
+
+
+class MultipartBody:
+    """The body of an upload; it can be sent again from the start.
+
+    Args:
+        source: the reference, open as long as this is in use.
+        purpose: `song`, `voice` or `instrumental`.
+        media_type: `audio/mpeg` or `audio/wav`.
+        boundary: what separates the parts; drawn at random where it is not given.
+
+    Raises:
+        ValueError: purpose or media type are none of these.
+    """
+
+    def __init__(self, source: Source, *, purpose: str, media_type: str, boundary: str | None = None) -> None:
+        if media_type not in _FILE_NAMES:
+            raise ValueError(f"media_type must be one of {', '.join(_FILE_NAMES)}")
+        # 128 random bits do not occur in a file by chance, nor by the design of whoever made it.
+        boundary = boundary or secrets.token_hex(16)
+        self._source = source
+        self._opening = (
+            f"--{boundary}\r\n"
+            'Content-Disposition: form-data; name="purpose"\r\n\r\n'
+            f"{Purpose(purpose).value}\r\n"
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{_FILE_NAMES[media_type]}"\r\n'
+            f"Content-Type: {media_type}\r\n\r\n"
+        ).encode("ascii")
+        self._closing = f"\r\n--{boundary}--\r\n".encode("ascii")
+        self._sha256: str | None = None
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+
+    @property
+    def length(self) -> int:
+        """How many bytes it has, exactly."""
+        return len(self._opening) + self._source.size + len(self._closing)
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the reference, in hex, once it has been sent whole."""
+        return self._sha256
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Return the bytes from the start.
+
+        The end is withheld from a reference that changed, so that no server can take it for complete.
+
+        Raises:
+            InputError: while iterating: the reference cannot be read, ended early, or changed.
+        """
+        return _FromThread(self._pieces())
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._opening
+        digest = hashlib.sha256()
+        size = self._source.size
+        for offset in range(0, size, _PIECE_BYTES):
+            piece = self._source.read_at(offset, _PIECE_BYTES)
+            if len(piece) != min(_PIECE_BYTES, size - offset):
+                raise InputError("The reference became shorter while it was sent.", phase=Phase.SEND)
+            digest.update(piece)
+            yield piece
+            # Otherwise it would live until the next one is read.
+            del piece
+        self._source.check_unchanged()
+        self._sha256 = digest.hexdigest()
+        yield self._closing
+
+
+class _FromThread:
+    """Takes each item of a blocking iterator in a worker thread."""
+
+    def __init__(self, items: Iterator[bytes]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        # A StopIteration cannot leave a thread: None stands for it.
+        piece = await to_thread.run_sync(next, self._items, None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece

@@ -1,0 +1,73 @@
+"""Tell one kind of network trouble from another, whatever library it comes through.
+
+Exceptions are known by their built-in types where those lie beneath, else by the names of httpx's classes: two
+libraries share those names, and neither needs to be imported to read them.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+
+from aiml_music._sansio.ports import FaultKind, TransportFault
+from aiml_music._sansio.text import clean
+
+_BY_NAME = {
+    "ConnectTimeout": FaultKind.TIMEOUT,
+    "ReadTimeout": FaultKind.TIMEOUT,
+    "WriteTimeout": FaultKind.TIMEOUT,
+    "PoolTimeout": FaultKind.TIMEOUT,
+    "ConnectError": FaultKind.CONNECT,
+    "ProxyError": FaultKind.PROXY,
+    "UnsupportedProtocol": FaultKind.PROXY,
+    "WriteError": FaultKind.WRITE,
+    "RemoteProtocolError": FaultKind.PROTOCOL,
+    "LocalProtocolError": FaultKind.PROTOCOL,
+}
+
+
+def as_fault(error: BaseException) -> TransportFault:
+    """Return what a failed exchange means.
+
+    Args:
+        error: whatever an HTTP library or the system raised.
+    """
+    beneath = list(_beneath(error))
+    return TransportFault(_kind(error, beneath), _detail(error, beneath))
+
+
+def _kind(error: BaseException, beneath: list[BaseException]) -> FaultKind:
+    if any(isinstance(e, socket.gaierror) for e in beneath):
+        return FaultKind.DNS
+    if any(isinstance(e, ssl.SSLCertVerificationError) for e in beneath):
+        return FaultKind.TLS_TRUST
+    if any(isinstance(e, ssl.SSLError) for e in beneath):
+        return FaultKind.TLS
+    return _BY_NAME.get(type(error).__name__, FaultKind.READ)
+
+
+def _detail(error: BaseException, beneath: list[BaseException]) -> str:
+    """Prefer the system's words: libraries wrap them in 'All connection attempts failed' or in nothing at all."""
+    for inner in beneath:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return clean(inner.verify_message)
+    for inner in beneath:
+        # A resolver's numbers are its own: its text says what they mean.
+        if isinstance(inner, OSError) and not isinstance(inner, socket.gaierror) and inner.errno:
+            return clean(os.strerror(inner.errno))
+    texts = (clean(str(inner)) for inner in (error, *beneath))
+    return next(filter(None, texts), type(error).__name__)
+
+
+def _beneath(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all it was raised from, the members of groups included."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)
+        waiting.extend(filter(None, (current.__cause__, current.__context__)))

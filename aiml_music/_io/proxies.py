@@ -1,0 +1,20 @@
+"""Which proxy a request goes through, as the environment says."""
+
+import urllib.request
+from urllib.parse import urlsplit
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name for an address, or None.
+
+    Loopback is never sent through a proxy: the sandbox lives there, and a proxy's loopback is another machine's.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1" or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy and "://" not in proxy:
+        return f"http://{proxy}"
+    return proxy

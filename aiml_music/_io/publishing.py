@@ -1,0 +1,146 @@
+"""Give a finished file its name, so that no name ever stands for half a track and no file is overwritten unasked.
+
+Owns the calls to the operating system that need care, and the names of files on their way. Whose bytes they are is
+left to `sinks`.
+"""
+
+import errno
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Unpack
+
+from attrs import frozen
+
+from aiml_music._sansio.errors import Circumstances, OutputExistsError, StorageError
+
+_NAME_MAX_BYTES = 255
+
+# macOS cannot reserve, and Windows has no modes.
+_FALLOCATE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
+_CHMOD: Callable[[int, int], None] | None = getattr(os, "fchmod", None)
+
+
+def _free_bytes(directory: Path) -> int:
+    return shutil.disk_usage(directory).free
+
+
+@frozen(kw_only=True)
+class FileSystem:
+    """The calls that fail in ways worth provoking; None where the platform has none."""
+
+    write: Callable[[int, memoryview], int] = os.write
+    fsync: Callable[[int], None] = os.fsync
+    link: Callable[[Path, Path], None] = os.link
+    replace: Callable[[Path, Path], None] = os.replace
+    fallocate: Callable[[int, int, int], None] | None = _FALLOCATE
+    chmod: Callable[[int, int], None] | None = _CHMOD
+    free_bytes: Callable[[Path], int] = _free_bytes
+
+
+def fitted(beginning: str, end: str) -> str:
+    """Return a file name of both, the beginning cut so that the whole has at most 255 bytes."""
+    room = _NAME_MAX_BYTES - len(os.fsencode(end))
+    kept = os.fsencode(beginning)
+    return (beginning if len(kept) <= room else kept[: max(room, 0)].decode(errors="ignore")) + end
+
+
+def reserve_bytes(file: io.FileIO, count: int, directory: Path, system: FileSystem) -> None:
+    """Make sure that a file can grow to so many bytes.
+
+    Raises:
+        OSError: the disk has no room.
+    """
+    if system.fallocate is not None:
+        try:
+            system.fallocate(file.fileno(), 0, count)
+        except OSError as exc:
+            # These say that the file system cannot reserve, or that there is nothing to reserve.
+            if exc.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
+                raise
+        else:
+            return
+    # What is only looked at, somebody else may take: ask for twice as much.
+    if system.free_bytes(directory) < 2 * count:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def place(part: Path, target: Path, *, overwrite: bool, system: FileSystem) -> None:
+    """Give a finished file its name, in one step that happens whole or not at all.
+
+    Raises:
+        FileExistsError: the name is taken, and `overwrite` is off.
+        OSError: it could not be done; the part is still there.
+    """
+    if overwrite:
+        system.replace(part, target)
+        return
+    try:
+        system.link(part, target)
+    except FileExistsError:
+        # Over NFS a link may be made, its answer lost, and the repeat refused: open(2) says to look.
+        if not os.path.samestat(part.lstat(), target.lstat()):
+            raise
+    except OSError:
+        _replace_placeholder(part, target, system)
+
+
+def _replace_placeholder(part: Path, target: Path, system: FileSystem) -> None:
+    # FAT, many network shares and Android have no hard links, and a rename overwrites. An exclusive create takes the
+    # name first: a late racer loses there, and all that the rename overwrites is an empty file of ours.
+    io.FileIO(target, "x").close()
+    try:
+        system.replace(part, target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def sync_directory(directory: Path, system: FileSystem) -> None:
+    """Make the names in a directory survive a loss of power, where the platform lets us.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:
+        # Windows opens no directories; elsewhere one may be writable and not readable.
+        return
+    try:
+        system.fsync(descriptor)
+    except OSError as exc:
+        # Some network file systems sync no directories, and say so.
+        if exc.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+_HINTS = {
+    errno.EEXIST: "Choose another name, or pass overwrite=True.",
+    errno.ENOENT: "Make its directory first.",
+    errno.ENOTDIR: "A part of the path is a file, not a directory.",
+    errno.EISDIR: "Give the name of a file in it.",
+    errno.EACCES: "Choose a directory that this user may write to.",
+    errno.EPERM: "Choose a directory that this user may write to.",
+    errno.EROFS: "Choose a directory on a disk that can be written to.",
+    errno.ENOSPC: "Make room on the disk, or choose another one.",
+    errno.EDQUOT: "Make room within the quota, or choose another disk.",
+    errno.EFBIG: "Raise the limit on the size of a file, or choose another disk.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EMFILE: "Run fewer calls at once, or raise the limit of open files (ulimit -n).",
+    errno.ENFILE: "Run fewer calls at once.",
+}
+
+
+def storage_error(path: Path, exc: OSError | ValueError, **circumstances: Unpack[Circumstances]) -> StorageError:
+    """Say that a file cannot be made or kept, why, and what to do about it."""
+    # ValueError is Python's word for a name that no operating system takes, such as one with a NUL.
+    number = (exc.errno if isinstance(exc, OSError) else None) or errno.EINVAL
+    reason = getattr(exc, "strerror", None) or str(exc)
+    kind = OutputExistsError if isinstance(exc, FileExistsError) else StorageError
+    known: Any = {"hint": _HINTS.get(number)} | circumstances
+    return kind(f"{str(path)!r} cannot be written: {reason}.", errno=number, filename=str(path), **known)

@@ -1,0 +1,301 @@
+"""Keep decoded audio while it comes: in memory, or in a file that gets its name only once it is whole.
+
+Everything that can fail for want of a place fails when the place is reserved, before money is spent. Every method is
+plain and may block on a disk: `write` is meant for the event loop (70 us of thread hop buy nothing), the others for a
+worker thread.
+"""
+
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from threading import RLock
+from typing import IO, Literal, Self
+
+from attrs import define, field
+
+from aiml_music._io.publishing import FileSystem, fitted, place, reserve_bytes, storage_error, sync_directory
+from aiml_music._sansio.errors import Circumstances, StorageError
+from aiml_music._sansio.outcome import Money, Outcome, Phase
+
+_PIECE_BYTES = 1024 * 1024
+
+_BEFORE_MONEY: Circumstances = {"outcome": Outcome.NOT_SENT, "money": Money.NO, "phase": Phase.PREPARE}
+_AFTER_MONEY: Circumstances = {"outcome": Outcome.COMPLETED, "money": Money.YES, "phase": Phase.STORE}
+
+
+class MemorySink:
+    """Audio in memory."""
+
+    def __init__(self) -> None:
+        # A BytesIO gives its bytes away without a copy; pieces joined at the end would need twice their size.
+        self._buffer = io.BytesIO()
+
+    @property
+    def size(self) -> int:
+        """How many bytes were taken."""
+        return self._buffer.tell()
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._buffer.write(data)
+
+    def read_at(self, offset: int, count: int, /) -> bytes:
+        """Return bytes already taken."""
+        with self._buffer.getbuffer() as view:
+            return bytes(view[offset : offset + count])
+
+    def content(self) -> bytes:
+        """Return all bytes."""
+        return self._buffer.getvalue()
+
+
+@define(eq=False, kw_only=True)
+class FileSink:
+    """Audio in a hidden part file beside its target, under whose name it appears only when it is whole.
+
+    Until it is published, salvaged or discarded it holds a descriptor and a file.
+    """
+
+    target: Path
+    part: Path
+    _file: io.FileIO
+    _mode: int
+    _overwrite: bool
+    _system: FileSystem
+    _size: int = 0
+    # Reading and writing share one position, and whoever stops waiting for `publish` may discard while it still runs.
+    _lock: RLock = field(factory=RLock, repr=False)
+
+    @classmethod
+    def reserve(
+        cls,
+        target: str | os.PathLike[str],
+        *,
+        expected_bytes: int,
+        token: str,
+        overwrite: bool = False,
+        system: FileSystem = FileSystem(),  # noqa: B008 - a frozen value
+        circumstances: Circumstances = _BEFORE_MONEY,
+    ) -> Self:
+        """Take a place on the disk for a track that is yet to come.
+
+        Args:
+            target: the file to make, in a directory that exists.
+            expected_bytes: how much room to reserve; more can be written if there is more room.
+            token: sets this part file apart from every other one; fit for a file name.
+            overwrite: replace a file that exists.
+            system: the operating system's calls.
+            circumstances: what an error says about the request and the money.
+
+        Raises:
+            OutputExistsError: the target exists, and `overwrite` is off.
+            StorageError: no file can be made there, or it would not have the room.
+        """
+        path = Path(os.fsdecode(target)).absolute()
+        with _told(path, circumstances):
+            found = _to_be_replaced(path, overwrite=overwrite)
+            part = path.with_name(fitted(f".{path.name}", f".{token}.part"))
+            file = _create(part)
+        mode = (found or os.fstat(file.fileno())).st_mode & 0o777
+        sink = cls(target=path, part=part, file=file, mode=mode, overwrite=overwrite, system=system)
+        try:
+            with _told(path, circumstances):
+                sink._set_mode(0o600)
+                reserve_bytes(file, expected_bytes, path.parent, system)
+        except StorageError:
+            sink.discard()
+            raise
+        return sink
+
+    @property
+    def size(self) -> int:
+        """How many bytes were taken."""
+        return self._size
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes, all of them or, as far as anybody can see, none.
+
+        Raises:
+            OSError: the disk refused; what was taken before can still be read.
+        """
+        with self._lock:
+            self._file.seek(self._size)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._system.write(self._file.fileno(), rest) :]
+            self._size += len(data)
+
+    def read_at(self, offset: int, count: int, /) -> bytes:
+        """Return bytes already taken."""
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(max(0, min(count, self._size - offset)))
+
+    def to_memory(self) -> MemorySink:
+        """Return a sink in memory that has all that was taken; discard this one afterwards.
+
+        Raises:
+            OSError: the disk does not give it back.
+        """
+        sink = MemorySink()
+        for offset in range(0, self._size, _PIECE_BYTES):
+            sink.write(self.read_at(offset, _PIECE_BYTES))
+        return sink
+
+    def publish(self) -> Path:
+        """Give the finished file its name and make it durable.
+
+        Raises:
+            OutputExistsError: the name was taken meanwhile; `salvage` is the part file, which stays.
+            StorageError: the disk failed. Without `salvage` the sink is still open: take `to_memory`, and never try
+                again on the same file, which may report success after it lost pages.
+        """
+        with self._lock:
+            with _told(self.target, _AFTER_MONEY):
+                self._finish()
+            self._file.close()
+            with _told(self.target, {**_AFTER_MONEY, "salvage": self.part}):
+                place(self.part, self.target, overwrite=self._overwrite, system=self._system)
+            with _told(self.target, {**_AFTER_MONEY, "salvage": self.target}):
+                sync_directory(self.target.parent, self._system)
+            self._remove_part()
+        return self.target
+
+    def salvage(self, kind: Literal["partial", "unverified"]) -> Path | None:
+        """Keep what was taken beside the target as `song.partial.mp3`, numbered where that is taken.
+
+        It never raises: what cannot be renamed stays in the part file, and what cannot be synced is kept unsynced.
+
+        Returns:
+            The file. None where there is nothing to keep; or where somebody removed the part file, and only `to_memory`
+            still has the bytes.
+        """
+        with self._lock:
+            if self._file.closed or self._size == 0:
+                self.discard()
+                return None
+            with suppress(OSError):
+                self._finish()
+            if not os.path.lexists(self.part):
+                return None
+            self._file.close()
+            try:
+                kept = self._place_beside(kind)
+            except OSError:
+                return self.part
+            with suppress(OSError):
+                sync_directory(kept.parent, self._system)
+            self._remove_part()
+        return kept
+
+    def _place_beside(self, kind: str) -> Path:
+        mark, number = f".{kind}", 1
+        while True:
+            kept = self.target.with_name(fitted(self.target.stem, mark + self.target.suffix))
+            try:
+                place(self.part, kept, overwrite=False, system=self._system)
+            except FileExistsError:
+                number += 1
+                mark = f".{kind}-{number}"
+            else:
+                return kept
+
+    def discard(self) -> None:
+        """Remove what was not published or salvaged; do nothing where it was, or is gone."""
+        with self._lock:
+            if not self._file.closed:
+                self._file.close()
+                self._remove_part()
+
+    def _remove_part(self) -> None:
+        # A hidden file left behind is a nuisance; an error in its place would hide what became of the track.
+        with suppress(OSError):
+            self.part.unlink()
+
+    def _set_mode(self, mode: int) -> None:
+        if self._system.chmod is not None:
+            self._system.chmod(self._file.fileno(), mode)
+
+    def _finish(self) -> None:
+        self._file.truncate(self._size)
+        self._set_mode(self._mode)
+        self._system.fsync(self._file.fileno())
+        # Somebody may have removed the directory since: then the bytes live as long as this descriptor.
+        self.part.lstat()
+
+
+@contextmanager
+def _told(path: Path, circumstances: Circumstances) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as exc:
+        raise storage_error(path, exc, **circumstances) from exc
+
+
+def _to_be_replaced(path: Path, *, overwrite: bool) -> os.stat_result | None:
+    """Return what stands in the target's place; None where nothing does, or a link to nowhere."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return None
+    found = None
+    with suppress(FileNotFoundError):
+        found = path.stat()
+    if found and stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    if found and not stat.S_ISREG(found.st_mode):
+        # Renaming over /dev/null would replace the device.
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return found
+
+
+def _create(part: Path) -> io.FileIO:
+    try:
+        # Mode `x` creates, and follows no link.
+        return io.FileIO(part, "x+")
+    except FileExistsError as exc:
+        raise OSError(errno.EBUSY, f"{part.name} is in its way") from exc
+
+
+def write_file(content: bytes | Path, target: Path, overwrite: bool) -> Path:  # noqa: FBT001 - a `models.Writer`
+    """Write a whole file, or copy one: synced and under its name, or not there at all.
+
+    Raises:
+        OutputExistsError: the target exists, and `overwrite` is off.
+        StorageError: it could not be written, or the file to copy not be read.
+    """
+    with ExitStack() as opened:
+        if isinstance(content, bytes):
+            source: IO[bytes] = io.BytesIO(content)
+        else:
+            with _told(content, _AFTER_MONEY):
+                source = opened.enter_context(content.open("rb"))
+        size = source.seek(0, os.SEEK_END)
+        source.seek(0)
+        sink = FileSink.reserve(
+            target,
+            expected_bytes=size,
+            token=secrets.token_hex(8),
+            overwrite=overwrite,
+            circumstances=_AFTER_MONEY,
+        )
+        try:
+            with _told(target, _AFTER_MONEY):
+                while piece := source.read(_PIECE_BYTES):
+                    sink.write(piece)
+            return sink.publish()
+        except StorageError as error:
+            # The track is still where it was; a hidden copy of it would only be in the way.
+            error.salvage = None
+            raise
+        finally:
+            sink.discard()
+            with suppress(OSError):
+                sink.part.unlink()

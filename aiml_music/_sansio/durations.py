@@ -1,0 +1,28 @@
+"""What a duration may be: a finite number of seconds."""
+
+import math
+from typing import Any
+
+from aiml_music._sansio.errors import ConfigError
+
+
+def check_seconds(_instance: object, attribute: Any, value: Any) -> None:
+    """Validate an attrs field that holds seconds above zero."""
+    if not _is_number(value) or value <= 0:
+        raise ConfigError(f"{attribute.name} must be a number of seconds above 0; got {value!r}.")
+
+
+def check_seconds_or_none(instance: object, attribute: Any, value: Any) -> None:
+    """Validate an attrs field that holds seconds above zero, or None for no limit."""
+    if value is not None:
+        check_seconds(instance, attribute, value)
+
+
+def check_wait(_instance: object, attribute: Any, value: Any) -> None:
+    """Validate an attrs field that holds a wait: zero or more seconds."""
+    if not _is_number(value) or value < 0:
+        raise ConfigError(f"{attribute.name} must be a number of seconds, 0 or more; got {value!r}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

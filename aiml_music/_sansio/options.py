@@ -1,0 +1,184 @@
+"""How a client is set up: key, address, limits of time, and where they come from."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from aiml_music._sansio.durations import check_seconds_or_none
+from aiml_music._sansio.errors import ConfigError
+from aiml_music._sansio.retry import RetryPolicy
+from aiml_music._sansio.secret import KEY_HINT, KEY_VARIABLES, KeySource, Secret, check_key
+
+DEFAULT_BASE_URL = "https://api.aimlapi.com"
+BASE_URL_VARIABLES = ("AIML_API_BASE", "AIMLAPI_API_BASE")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[ -~]*")
+_OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection"})
+
+
+def key_from_env(environ: Mapping[str, str]) -> Secret:
+    """Return the key of the first variable of `KEY_VARIABLES` that is set.
+
+    Raises:
+        ConfigError: none is, or it is no key.
+    """
+    for name in KEY_VARIABLES:
+        if name in environ:
+            return check_key(environ[name], origin=name)
+    raise ConfigError("No API key.", hint=KEY_HINT)
+
+
+def base_url_from_env(environ: Mapping[str, str]) -> str:
+    """Return the address of the first variable of `BASE_URL_VARIABLES` that is set, else the service's own."""
+    return next((environ[name] for name in BASE_URL_VARIABLES if environ.get(name)), DEFAULT_BASE_URL)
+
+
+def check_base_url(value: str, *, allow_insecure_http: bool = False) -> str:
+    """Return the address without a trailing slash or version: the routes carry their own.
+
+    Args:
+        value: `https://host`, with an optional port and path; `http` only for this machine.
+        allow_insecure_http: accept `http` for other machines; the key then travels in the clear.
+
+    Raises:
+        ConfigError: it is no such address.
+    """
+    # Nothing of the value is repeated where it may hold a password.
+    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        raise ConfigError("base_url must be a str of plain characters.")
+    try:
+        parts = urlsplit(value.strip())
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"base_url is no address: {error}.") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ConfigError("base_url must begin with https:// and name a host.")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ConfigError("base_url must not hold a user, a password, a query or a fragment.")
+    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(host):
+        raise ConfigError(
+            f"base_url is http for {host}: the key would travel in the clear.",
+            hint="Use https, or pass allow_insecure_http=True for a network you trust.",
+        )
+    path = re.sub(r"/v[12]$", "", parts.path.rstrip("/"))
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def check_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return headers that can be sent beside our own.
+
+    Raises:
+        ConfigError: a name or value is malformed, or a name is one the client itself writes.
+    """
+    checked = []
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigError(f"default_headers: {name!r} is no header name.")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise ConfigError(f"default_headers: the value of {name} holds a character no header may have.")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigError(f"default_headers: {name} is written by the client itself.")
+        checked.append((name.lower(), value))
+    return tuple(checked)
+
+
+class Unset(Enum):
+    """Stands for an argument that was not given, where None has a meaning of its own."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """How long a call may take, in seconds; None is no limit.
+
+    Args:
+        total: the whole call by the wall clock, attempts and pauses included, time in our own queue excluded.
+            The default is 600 for a generation; for an upload 120 and one more for every 100 kB.
+        connect: name, TCP and TLS together.
+        idle: silence while a body is coming.
+        queue: waiting for a free place among the client's own calls.
+    """
+
+    total: float | None = field(default=600.0, validator=check_seconds_or_none)
+    connect: float | None = field(default=10.0, validator=check_seconds_or_none)
+    idle: float | None = field(default=30.0, validator=check_seconds_or_none)
+    queue: float | None = field(default=None, validator=check_seconds_or_none)
+
+
+UPLOAD_TOTAL = 120.0
+UPLOAD_BYTES_PER_SECOND = 100_000
+
+
+def upload_total(size_bytes: int) -> float:
+    """Return how many seconds an upload may take by default: the service separates voices while we wait."""
+    return UPLOAD_TOTAL + size_bytes / UPLOAD_BYTES_PER_SECOND
+
+
+TimeoutInput = float | Timeouts | None
+
+
+def check_timeout(value: TimeoutInput) -> Timeouts:
+    """Return the limits that a `timeout=` argument means: a number is the total, None is no total limit.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    return value if isinstance(value, Timeouts) else Timeouts(total=value)
+
+
+def check_retry(max_retries: int | None, retry: RetryPolicy | None) -> RetryPolicy:
+    """Return the policy that `max_retries=` or `retry=` means.
+
+    Raises:
+        ConfigError: both are given, or the number is not one.
+    """
+    if max_retries is None:
+        return retry or RetryPolicy()
+    if retry is not None:
+        raise ConfigError("Give max_retries= or retry=, not both.")
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        raise ConfigError(f"max_retries must be a whole number, 0 or more; got {max_retries!r}.")
+    return RetryPolicy(attempts=max_retries + 1)
+
+
+def _concurrency(_instance: object, _attribute: object, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"max_concurrency must be a whole number above 0; got {value!r}.")
+
+
+@frozen(kw_only=True)
+class Options:
+    """Everything a client was told, checked."""
+
+    api_key: KeySource = field(repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    timeouts: Timeouts | None = None
+    """None: the defaults of each operation."""
+    retry: RetryPolicy = RetryPolicy()
+    max_concurrency: int = field(default=20, validator=_concurrency)
+    default_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def timeouts_for_upload(self, size_bytes: int) -> Timeouts:
+        """Return the limits of an upload of this many bytes."""
+        return self.timeouts or Timeouts(total=upload_total(size_bytes))
+
+    def timeouts_for_generate(self) -> Timeouts:
+        """Return the limits of a generation."""
+        return self.timeouts or Timeouts()

@@ -1,0 +1,410 @@
+"""The client people await: it checks what it is given, then hands over to one call.
+
+Three things differ from what users of other clients expect, all for the sake of money: `timeout` is the wall clock of
+the whole call; a request that may have been delivered is never sent again; no type of the HTTP library shows.
+"""
+
+import inspect
+import os
+import uuid
+import warnings
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.to_thread
+from attrs import evolve
+
+from aiml_music._calls.attempt import Plan
+from aiml_music._calls.call import Call
+from aiml_music._calls.delivery import Delivery
+from aiml_music._calls.session import Session
+from aiml_music._calls.stream import AudioStream
+from aiml_music._io.bodies import BytesBody
+from aiml_music._io.clock import SystemClock
+from aiml_music._io.multipart import MultipartBody
+from aiml_music._io.sinks import FileSink, MemorySink
+from aiml_music._io.sources import SourceInput, open_source
+from aiml_music._io.transport import HttpxTransport
+from aiml_music._sansio import order, wire
+from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
+from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.inspection import largest_bytes
+from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
+from aiml_music._sansio.models import AudioSetting, Operation, Reference, Track
+from aiml_music._sansio.options import (
+    UNSET,
+    Options,
+    TimeoutInput,
+    Unset,
+    base_url_from_env,
+    check_base_url,
+    check_headers,
+    check_retry,
+    check_timeout,
+    key_from_env,
+)
+from aiml_music._sansio.ports import Body, Clock, Source, Transport
+from aiml_music._sansio.retry import RetryPolicy
+from aiml_music._sansio.secret import KeyInput, KeySource, Secret, check_key
+
+
+class AsyncMusicClient:
+    """An asynchronous client of AI/ML API's music endpoints, on asyncio and on trio.
+
+    `timeout` is the wall clock of a whole call, attempts and pauses included. Calls beyond `max_concurrency` wait in
+    the client's own queue, so hundreds may be started at once. Nothing is connected until the first call.
+
+    Args:
+        api_key: the key; default: `AIML_API_KEY`, then `AIMLAPI_API_KEY`. A callable, plain or async, is asked for it
+            at every call.
+        base_url: default: `AIML_API_BASE`, then `AIMLAPI_API_BASE`, then the service itself.
+        timeout: seconds for a whole call, a `Timeouts`, or None for no limit; default: 600 s for a generation, 120 s
+            and one more for every 100 kB for an upload.
+        max_retries: how often to try again at most; or
+        retry: the whole policy. Neither ever repeats a request that may have been delivered.
+        max_concurrency: calls under way at once.
+        default_headers: headers for every request.
+        allow_insecure_http: accept an `http` address on another machine, where the key travels in the clear.
+        transport: another way to send requests, for tests.
+        clock: another clock, for tests.
+
+    Raises:
+        ConfigError: the key, the address or an option cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: KeyInput | None = None,
+        base_url: str | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+        max_retries: int | None = None,
+        retry: RetryPolicy | None = None,
+        max_concurrency: int = 20,
+        default_headers: Mapping[str, str] | None = None,
+        allow_insecure_http: bool = False,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._options = Options(
+            api_key=key_from_env(os.environ) if api_key is None else _key_source(api_key),
+            base_url=check_base_url(
+                base_url_from_env(os.environ) if base_url is None else base_url,
+                allow_insecure_http=allow_insecure_http,
+            ),
+            timeouts=None if timeout is UNSET else check_timeout(timeout),
+            retry=check_retry(max_retries, retry),
+            max_concurrency=max_concurrency,
+            default_headers=check_headers(default_headers or {}),
+        )
+        self._session = Session(
+            transport=HttpxTransport() if transport is None else transport,
+            clock=SystemClock() if clock is None else clock,
+            max_concurrency=max_concurrency,
+        )
+        self._owns_session = True
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._options.base_url!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client is not pickled or copied: it holds a key and a queue; make one where it is needed")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Take no more calls; those under way end as they would have. On a view of another client it does nothing."""
+        if self._owns_session:
+            self._session.closed = True
+
+    aclose = close
+
+    def is_closed(self) -> bool:
+        """Say whether the client takes no more calls."""
+        return self._session.closed
+
+    def with_options(
+        self,
+        *,
+        api_key: KeyInput | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+        max_retries: int | None = None,
+        retry: RetryPolicy | None = None,
+        default_headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return a view of this client with other options; it shares the queue, and closing it closes nothing.
+
+        Args:
+            api_key: another key.
+            timeout: as in the constructor.
+            max_retries: as in the constructor.
+            retry: as in the constructor.
+            default_headers: headers in addition to the client's own, and in place of those of the same name.
+
+        Raises:
+            ConfigError: an option cannot be used.
+        """
+        mine = self._options
+        headers = dict(mine.default_headers) | dict(check_headers(default_headers or {}))
+        view = object.__new__(type(self))
+        view._options = evolve(
+            mine,
+            api_key=mine.api_key if api_key is None else _key_source(api_key),
+            timeouts=mine.timeouts if timeout is UNSET else check_timeout(timeout),
+            retry=mine.retry if max_retries is None and retry is None else check_retry(max_retries, retry),
+            default_headers=tuple(headers.items()),
+        )
+        view._session, view._owns_session = self._session, False
+        return view
+
+    async def upload(
+        self,
+        source: SourceInput,
+        *,
+        purpose: str,
+        check_audio: bool = True,
+        timeout: TimeoutInput | Unset = UNSET,
+        client_request_id: str | None = None,
+    ) -> Reference:
+        """Teach the service a reference: a song, a voice or an accompaniment.
+
+        Args:
+            source: WAV or MP3, longer than 10 s and at most 10 min: a path, bytes, a binary file object,
+                `(name, bytes)`, or an async iterator of bytes. The name is never sent.
+            purpose: `song` (gives both ids), `voice` (singing alone) or `instrumental`.
+            check_audio: look at the bytes first; False leaves the judgement to the service.
+            timeout: as in the constructor, for this call.
+            client_request_id: your own id of the call, 1 to 128 of `A-Za-z0-9._:-`; default: a new one.
+
+        Raises:
+            InputError: the reference cannot be what the service takes; nothing was sent.
+            MusicError: see the error tree; every error says what happened to the request.
+        """
+        kind = order.check_purpose(purpose)
+        async with open_source(source) as opened:
+            media_type, audio = await anyio.to_thread.run_sync(_examine, opened, check_audio)
+            body = MultipartBody(opened, purpose=str(kind), media_type=media_type)
+            plan = await self._plan(
+                Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeout, client_request_id
+            )
+            async with self._session.call(plan) as call:
+                while await call.read():
+                    """An upload's answer holds no audio; if it ever does, it is read past."""
+                reply = call.reply
+                return Reference(
+                    voice_id=reply.voice_id,
+                    instrumental_id=reply.instrumental_id,
+                    purpose=kind,
+                    audio=audio,
+                    trace_id=reply.trace_id,
+                    receipt=call.receipt,
+                    raw=reply.raw,
+                )
+
+    async def generate(
+        self,
+        *,
+        lyrics: str,
+        reference: Reference | None = None,
+        refer_voice: str | None = None,
+        refer_instrumental: str | None = None,
+        model: str = MUSIC_01.id,
+        audio_setting: AudioSetting | Mapping[str, Any] | None = None,
+        to: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+        lyrics_check: LyricsCheck = "warn",
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+        client_request_id: str | None = None,
+    ) -> Track:
+        r"""Make a track, in memory or straight into a file. One call costs money and takes a minute or more.
+
+        Args:
+            lyrics: the words; a new line is a line, a blank line a pause, `##` at head and tail asks for accompaniment.
+            reference: what `upload` returned; or
+            refer_voice: a voice id; alone it gives singing without accompaniment.
+            refer_instrumental: an instrumental id; alone it gives music without singing.
+            model: the model.
+            audio_setting: format, sample rate in Hz, bitrate in bit/s.
+            to: the file to make; None keeps the track in memory. It must not exist: that is checked, and room for it
+                is made, before anything is sent.
+            overwrite: replace the file if it exists, once the track is whole.
+            lyrics_check: what to do about lyrics that look wrong, such as more than 600 characters or a lone `##`:
+                `warn` (a `LyricsWarning`), `refuse` or `off`.
+            extra_body: fields of the request this library does not know.
+            timeout: as in the constructor, for this call.
+            client_request_id: your own id of the call, 1 to 128 of `A-Za-z0-9._:-`; default: a new one.
+
+        Raises:
+            InputError: an argument cannot be what its author means; nothing was sent.
+            OutputExistsError: the file exists; nothing was sent.
+            PayloadError: the track was paid for and is unusable; `salvage` holds what came.
+            StorageError: no room for the file, and nothing was sent; or the track was paid for and could not be
+                stored, and `salvage` holds it. `outcome` tells which.
+            MusicError: see the error tree; every error says what happened to the request and to the money.
+        """
+        asked = _generate_order(
+            lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
+        )
+        if to is not None:
+            order.check_output_name(Path(to), asked.audio_format)
+        plan = await self._generate_plan(asked, timeout, client_request_id)
+        if to is None:
+            return await self._deliver(plan, MemorySink(), asked)
+        sink = await _reserve(Path(to), asked, overwrite=overwrite)
+        try:
+            return await self._deliver(plan, sink, asked)
+        finally:
+            # Nothing is left to discard of a track that was kept or salvaged.
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(sink.discard)
+
+    def stream(
+        self,
+        *,
+        lyrics: str,
+        reference: Reference | None = None,
+        refer_voice: str | None = None,
+        refer_instrumental: str | None = None,
+        model: str = MUSIC_01.id,
+        audio_setting: AudioSetting | Mapping[str, Any] | None = None,
+        lyrics_check: LyricsCheck = "warn",
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+        client_request_id: str | None = None,
+    ) -> AudioStream:
+        """Make a track and hand its audio on as it arrives, for a web response or a player.
+
+        `async with client.stream(...) as audio:` sends the request; `async for chunk in audio:` reads it. The
+        arguments are those of `generate`.
+
+        Raises:
+            InputError: an argument cannot be what its author means; nothing was sent.
+        """
+        asked = _generate_order(
+            lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
+        )
+
+        async def start() -> Call:
+            return self._session.call(await self._generate_plan(asked, timeout, client_request_id))
+
+        return AudioStream(start, audio_format=asked.audio_format)
+
+    async def _deliver(self, plan: Plan, sink: FileSink | MemorySink, asked: order.GenerateOrder) -> Track:
+        async with self._session.call(plan) as call:
+            return await Delivery(call, sink, audio_format=asked.audio_format, clock=self._session.clock).track()
+
+    async def _generate_plan(
+        self, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, client_request_id: str | None
+    ) -> Plan:
+        return await self._plan(
+            Operation.GENERATE,
+            asked.model.generate_path,
+            BytesBody(asked.payload),
+            "application/json",
+            timeout,
+            client_request_id,
+        )
+
+    async def _plan(
+        self,
+        operation: Operation,
+        path: str,
+        body: Body,
+        content_type: str,
+        timeout: TimeoutInput | Unset,
+        client_request_id: str | None,
+    ) -> Plan:
+        options = self._options
+        if timeout is not UNSET:
+            timeouts = check_timeout(timeout)
+        elif operation is Operation.UPLOAD:
+            timeouts = options.timeouts_for_upload(body.length)
+        else:
+            timeouts = options.timeouts_for_generate()
+        request_id = str(uuid.uuid4()) if client_request_id is None else wire.check_client_request_id(client_request_id)
+        return Plan(
+            operation=operation,
+            request=wire.request_head(
+                options.base_url + path,
+                content_type=content_type,
+                client_request_id=request_id,
+                default_headers=options.default_headers,
+            ),
+            body=body,
+            key=await _ask_for_key(options.api_key),
+            client_request_id=request_id,
+            timeouts=timeouts,
+            retry=options.retry,
+        )
+
+
+def _key_source(value: KeyInput) -> KeySource:
+    return value if callable(value) else check_key(value)
+
+
+async def _ask_for_key(source: KeySource) -> Secret:
+    if isinstance(source, Secret):
+        return source
+    value = source()
+    return check_key(await value if inspect.isawaitable(value) else value, origin="the key that api_key() returned")
+
+
+def _generate_order(
+    lyrics: str,
+    reference: Reference | None,
+    refer_voice: str | None,
+    refer_instrumental: str | None,
+    model: str,
+    audio_setting: AudioSetting | Mapping[str, Any] | None,
+    lyrics_check: LyricsCheck,
+    extra_body: Mapping[str, Any] | None,
+) -> order.GenerateOrder:
+    asked = order.generate_order(
+        lyrics=lyrics,
+        reference=reference,
+        refer_voice=refer_voice,
+        refer_instrumental=refer_instrumental,
+        model=model,
+        audio_setting=audio_setting,
+        lyrics_check=lyrics_check,
+        extra_body=extra_body,
+    )
+    for advice in asked.advice:
+        warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
+    return asked
+
+
+async def _reserve(target: Path, asked: order.GenerateOrder, *, overwrite: bool) -> FileSink:
+    def reserve() -> FileSink:
+        return FileSink.reserve(
+            target,
+            expected_bytes=largest_bytes(asked.audio_setting),
+            overwrite=overwrite,
+            token=uuid.uuid4().hex[:12],
+        )
+
+    return await anyio.to_thread.run_sync(reserve)
+
+
+def _examine(source: Source, check: bool) -> tuple[str, AudioInfo | None]:  # noqa: FBT001 - called in a worker thread
+    """Return the media type of a reference, and what its bytes say where they are to be looked at."""
+    if not check:
+        return ("audio/wav" if source.read_at(0, 4) in {b"RIFF", b"RF64"} else "audio/mpeg"), None
+    try:
+        audio = probe(source.read_at, source.size)
+    except AudioFormatError as error:
+        raise InputError(f"The reference is neither WAV nor MP3: {error.reason}.") from None
+    order.check_reference_length(audio, MUSIC_01)
+    return audio.media_type, audio

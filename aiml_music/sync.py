@@ -1,0 +1,186 @@
+"""The blocking client: the same methods, each awaited in an event loop on a thread of its own. Decides nothing."""
+
+import functools
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import anyio.lowlevel
+
+from aiml_music._calls.stream import AudioStream
+from aiml_music._io.loop_thread import LoopThread
+from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt
+from aiml_music.client import AsyncMusicClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BlockingWarning(UserWarning):
+    """The blocking client holds up the event loop it is called from."""
+
+
+def _blocking(
+    method: Callable[Concatenate[AsyncMusicClient, P], Awaitable[T]],
+) -> Callable[Concatenate["MusicClient", P], T]:
+    """Return the blocking twin of a method of the asynchronous client: same arguments, same errors."""
+
+    @functools.wraps(method)
+    def twin(self: "MusicClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(lambda: method(self._client, *args, **kwargs))
+
+    return twin
+
+
+def _like(
+    method: Callable[Concatenate[AsyncMusicClient, P], Any],
+) -> Callable[[Callable[..., T]], Callable[Concatenate["MusicClient", P], T]]:
+    """Give a method the signature and the documentation of its asynchronous twin."""
+
+    def apply(twin: Callable[..., T]) -> Callable[Concatenate["MusicClient", P], T]:
+        return functools.wraps(method)(twin)
+
+    return apply
+
+
+class MusicClient:
+    """A blocking client of AI/ML API's music endpoints, with the arguments and methods of `AsyncMusicClient`.
+
+    May be used from several threads at once. Works inside a running event loop, as in a notebook, and warns once that
+    it holds that loop up.
+    """
+
+    @_like(AsyncMusicClient.__init__)
+    def __init__(self, **options: Any) -> None:
+        self._client = AsyncMusicClient(**options)
+        self._thread = LoopThread()
+        self._warned = False
+        self._owns_thread = True
+        # Also at the interpreter's exit, for a client that nobody closed.
+        weakref.finalize(self, self._thread.stop)
+
+    def __repr__(self) -> str:
+        return repr(self._client).replace("Async", "", 1)
+
+    def __reduce__(self) -> Any:
+        return self._client.__reduce__()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take no more calls, and end the thread; on a view of another client it does nothing."""
+        if self._owns_thread:
+            self._run(self._client.close)
+            self._thread.stop()
+
+    def is_closed(self) -> bool:
+        """Say whether the client takes no more calls."""
+        return self._client.is_closed()
+
+    @_like(AsyncMusicClient.with_options)
+    def with_options(self, **options: Any) -> "MusicClient":  # noqa: D102 - its twin's
+        view = object.__new__(type(self))
+        view._client = self._client.with_options(**options)
+        view._thread, view._warned, view._owns_thread = self._thread, self._warned, False
+        return view
+
+    upload = _blocking(AsyncMusicClient.upload)
+    generate = _blocking(AsyncMusicClient.generate)
+
+    @_like(AsyncMusicClient.stream)
+    def stream(self, **arguments: Any) -> "BlockingAudioStream":  # noqa: D102 - its twin's
+        return BlockingAudioStream(self._client.stream(**arguments), self._run)
+
+    def _run(self, work: Callable[[], Awaitable[T]]) -> T:
+        self._warn_in_a_loop()
+        return self._thread.run(work)
+
+    def _warn_in_a_loop(self) -> None:
+        if self._warned:
+            return
+        try:
+            anyio.lowlevel.current_token()
+        except RuntimeError:
+            return
+        self._warned = True
+        warnings.warn(
+            "MusicClient blocks the event loop it is called from; AsyncMusicClient does not.",
+            BlockingWarning,
+            stacklevel=4,
+        )
+
+
+class BlockingAudioStream(Iterator[bytes]):
+    """A generation whose audio is handed on as it comes: `with` begins it, `for` reads it; see `AudioStream`."""
+
+    def __init__(self, stream: AudioStream, run: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+        self._stream = stream
+        self._run = run
+
+    def __enter__(self) -> Self:
+        self._run(self._stream.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run(lambda: self._stream.__aexit__(kind, error, trace))
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next audio; see `AudioStream.__anext__`."""
+        # A StopAsyncIteration may leave a coroutine, and then its place in a `for` is a StopIteration.
+        piece: bytes = self._run(lambda: anext(self._stream, b""))
+        if not piece:
+            raise StopIteration
+        return piece
+
+    @property
+    def format(self) -> AudioFormat:
+        """The format asked for: `mp3`, `wav` or `pcm`."""
+        return self._stream.format
+
+    @property
+    def media_type(self) -> str:
+        """The media type of what is asked for."""
+        return self._stream.media_type
+
+    @property
+    def size_bytes(self) -> int:
+        """How much audio was handed on so far."""
+        return self._stream.size_bytes
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the call did and cost, once the loop has ended."""
+        return self._stream.receipt
+
+    @property
+    def facts(self) -> AudioFacts:
+        """What the service says about the track, once the loop has ended."""
+        return self._stream.facts
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What deserves a look, once the loop has ended."""
+        return self._stream.flags
+
+    @property
+    def trace_id(self) -> str | None:
+        """The service's own id of the call, once the loop has ended."""
+        return self._stream.trace_id
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The answer without the audio, once the loop has ended."""
+        return self._stream.raw

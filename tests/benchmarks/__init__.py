@@ -1,0 +1,1 @@
+"""Measurements, each run by hand; nothing here is collected by pytest."""
