@@ -14,6 +14,7 @@ from attrs import frozen
 
 from aiml_music._sansio import verdict
 from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
+from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
 from aiml_music._sansio.models import Operation
 from aiml_music._sansio.options import Timeouts
 from aiml_music._sansio.ports import (
@@ -84,6 +85,7 @@ class Attempting:
         self._deadline = deadline
         self._progress = Progress()
         self._exchange: Exchange | None = None
+        self._encoding: Encoding = Identity()
         self._decoder = HexAudioDecoder()
         self._recognised = False
         self._waiting = b""
@@ -114,6 +116,7 @@ class Attempting:
         with self._judging():
             exchange = self._exchange = await self._within(self._send)
             self.status, self.tracing = exchange.head.status, read_tracing(exchange.head)
+            self._encoding = encoding_of(exchange.head.header("content-encoding"))
             if not exchange.head.is_success:
                 raise EndedBadlyError(await self._refused(exchange))
             while not self._waiting and self.reply is None:
@@ -155,13 +158,16 @@ class Attempting:
         if not data:
             self._conclude(exchange.head)
             return b""
-        self._recognise(exchange.head, data)
+        audio = bytearray()
         try:
-            return self._decoder.feed(data)
-        except HexDecodeError as error:
+            for piece in self._encoding.pieces(data):
+                self._recognise(exchange.head, piece)
+                audio += self._decoder.feed(piece)
+        except (HexDecodeError, InflateError) as error:
             # What was good before the fault was paid for: hand it on first, and fail at the next step.
+            audio += error.decoded if isinstance(error, HexDecodeError) else b""
             self._last = verdict.of_broken_answer(self.evidence, error.reason)
-            return error.decoded or b""
+        return bytes(audio)
 
     def _recognise(self, head: ResponseHead, data: bytes) -> None:
         if self._recognised or not data.strip():
@@ -173,6 +179,7 @@ class Attempting:
             raise EndedBadlyError(verdict.of_foreign_body(self.evidence, kind, beginning))
 
     def _conclude(self, head: ResponseHead) -> None:
+        self._encoding.finish()
         document = self._decoder.finish()
         reply = read_reply(document)
         refusal = refusal_of_document(head, document, secret=self._plan.key.reveal())
@@ -193,8 +200,8 @@ class Attempting:
         body = b""
         try:
             while len(body) < _REFUSAL_BYTES and (data := await self._within(exchange.read, idle=5.0)):
-                body += data
-        except (TransportFault, EndedBadlyError):
+                body += b"".join(self._encoding.pieces(data))
+        except (TransportFault, EndedBadlyError, InflateError):
             pass
         return body[:_REFUSAL_BYTES]
 
@@ -214,7 +221,7 @@ class Attempting:
             yield
         except TransportFault as fault:
             problem = verdict.of_fault(self.evidence, fault)
-        except HexDecodeError as error:
+        except (HexDecodeError, InflateError) as error:
             problem = verdict.of_broken_answer(self.evidence, error.reason)
         else:
             return

@@ -195,14 +195,14 @@ def of_broken_answer(evidence: Evidence, what: str, *, trace_id: str | None = No
 
     Args:
         evidence: what is known of the attempt.
-        what: what is wrong with it, a clause without a full stop.
+        what: what is wrong with it, a sentence or a clause, without a full stop.
         trace_id: the service's own id of the call, where the answer got that far.
     """
     outcome, money = evidence.judge(Answer.UNUSABLE, unproven=evidence.audio_bytes == 0)
     received = f" after {evidence.audio_bytes:,} bytes of audio" if evidence.audio_bytes else ""
     return Problem(
         error=PayloadError,
-        message=f"{evidence.host} answered, but {what}{received}.",
+        message=f"{evidence.host} answered, but {what[:1].lower()}{what[1:]}{received}.",
         outcome=outcome,
         money=money,
         phase=Phase.DECODE,
