@@ -41,6 +41,7 @@ class Meter:
     asked: int = 0
 
     def __call__(self, offset: int, count: int, /) -> bytes:
+        assert 0 <= offset <= offset + count
         self.reads += 1
         self.asked += count
         count = max(0, min(count, self.size - offset))
@@ -86,7 +87,7 @@ def vbr(count: int = 1150, kbits: tuple[int, ...] = (32, 64, 128, 192, 320), see
 def xing(frames: int | None, tag: bytes = b"Xing", rate: int = 44_100, *, mono: bool = False) -> bytes:
     """The frame in which an encoder says how many follow."""
     side_info = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[rate >= 32_000, mono]
-    claim = struct.pack(">I", 0) if frames is None else struct.pack(">II", 1, frames)
+    claim = struct.pack(">II", 0, 0xFFFF_FFFF) if frames is None else struct.pack(">II", 1, frames)
     return frame(64, rate, mono=mono, body=bytes(side_info) + tag + claim)
 
 

@@ -70,6 +70,7 @@ def measured(data: bytes) -> AudioInfo | None:
         ("MP4", b"\0\0\0\x20ftypM4A ", b"\0", 2),
         ("tiny chunks", b"RIFF\0\0\0\0WAVE", chunk(b"junk", b""), 3),
         ("chunks to the end", b"RIFF\0\0\0\0WAVE", chunk(b"junk", bytes(8000)), 300),
+        ("a chunk beyond the end", b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xff", b"\0", 3),
         ("WAV of zeros", b"RIFF\0\0\0\0WAVE", b"\0", 3),
     ],
 )

@@ -114,6 +114,12 @@ def test_junk_before_the_first_frame_is_skipped(junk: int) -> None:
     assert info.duration == pytest.approx(100 * frame_seconds())
 
 
+def test_the_footer_of_a_tag_is_no_junk() -> None:
+    """The ten bytes that end a tag belong to it, and leave the 64 KiB whole."""
+    data = id3(b"", footer=True) + b"\1" * 65_536 + cbr(100)
+    assert probe_bytes(data).duration == pytest.approx(100 * frame_seconds())
+
+
 def test_more_junk_is_refused() -> None:
     """One byte more than 64 KiB before the sound is too much."""
     with pytest.raises(AudioFormatError, match="no two consecutive MPEG frames in the first 64 KiB"):
@@ -134,6 +140,17 @@ def test_a_splice_of_two_rates_is_added_up() -> None:
     info = probe_bytes(cbr(50, 128, 44_100) + cbr(50, 64, 22_050, mono=True))
     assert info.duration == pytest.approx(50 * frame_seconds(44_100) + 50 * frame_seconds(22_050))
     assert (info.sample_rate_hz, info.channels) == (44_100, 2)
+
+
+def test_a_stray_frame_behind_the_sound_is_not_counted() -> None:
+    """A header of another sample rate does not go on with the stream."""
+    info = probe_bytes(cbr(50) + frame(rate=48_000) + b"\1" * 2000)
+    assert info.duration == pytest.approx(50 * frame_seconds())
+
+
+def test_the_smallest_frames_are_not_taken_for_forgeries() -> None:
+    """Frames of 24 bytes, each with the same header, are sound."""
+    assert probe_bytes(cbr(100, 8, 24_000)).duration == pytest.approx(100 * frame_seconds(24_000))
 
 
 def test_one_header_among_junk_is_no_frame() -> None:
@@ -196,3 +213,10 @@ def test_frames_across_the_edges_of_a_window_are_counted_once() -> None:
         info = probe_bytes(data)
         assert info.duration == pytest.approx(2000 * frame_seconds())
         assert info.audio_bytes == len(data) - lead
+
+
+@pytest.mark.parametrize("lead", range(1320, 1330))
+def test_the_largest_frame_may_lie_across_the_edge(lead: int) -> None:
+    """A frame of 1441 bytes of which all but one are in the window is counted."""
+    data = bytes(lead) + frame(320, 32_000, padding=1) * 400
+    assert probe_bytes(data).audio_bytes == len(data) - lead

@@ -47,6 +47,7 @@ def test_samples_may_fill_their_bytes_in_part(bits: int, block: int) -> None:
         (fmt(0x31, 1, 8000, 0, 65), "encoding 0x0031"),
         (fmt(1, 2, 8000, 16, 0), "blocks of 0 bytes"),
         (fmt(1, 2, 8000, 16, 3), "blocks of 3 bytes"),
+        (fmt(1, 2, 8000, 16, 5), "blocks of 5 bytes"),
         (fmt(1, 1, 8000, 64), "64 bits"),
         (fmt(1, 1, 8000, 24, 2), "24 bits"),
         (fmt(1, 1, 8000, 0, 2), "0 bits"),
@@ -124,14 +125,19 @@ def test_sound_beyond_four_gigabytes_is_measured() -> None:
     assert meter.asked < 10_000
 
 
-@pytest.mark.parametrize("missing", [0, 1, 1017, 1018, 1024])
-def test_a_block_of_adpcm_cut_short_counts_for_what_it_holds(missing: int) -> None:
+@pytest.mark.parametrize("missing", [0, 1, 1017, 1018, 1023])
+@pytest.mark.parametrize("whole", [0, 9])
+def test_a_block_of_adpcm_cut_short_counts_for_what_it_holds(whole: int, missing: int) -> None:
     """The samples of a last block that is not whole are those its bytes hold."""
     rest = 1024 - missing
-    samples = ms_adpcm_samples(9) + (2 + 2 * (rest - 7) if rest >= 7 else 0)
-    data = adpcm(2, 10, None)
-    info = probe_bytes(data[: len(data) - missing])
-    assert info.duration == pytest.approx(samples / 22_050)
+    samples = ms_adpcm_samples(whole) + (2 + 2 * (rest - 7) if rest >= 7 else 0)
+    data = adpcm(2, whole + 1, None)
+    kept = data[: len(data) - missing]
+    if samples:
+        assert probe_bytes(kept).duration == pytest.approx(samples / 22_050)
+    else:
+        with pytest.raises(AudioFormatError, match="no sound in it"):
+            probe_bytes(kept)
 
 
 @pytest.mark.parametrize(("fact", "taken_off"), [(0, 0), (1, 0), (-1, 1), (-2035, 2035), (-2036, 0), (1000, 0)])

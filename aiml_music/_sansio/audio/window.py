@@ -5,7 +5,7 @@ Knows nothing of audio: what the bytes mean is for `mp3.py` and `wav.py`.
 
 from attrs import define, field
 
-from aiml_music._sansio.audio_info import AudioFormatError, ReadAt
+from aiml_music._sansio.audio.info import AudioFormatError, ReadAt
 
 
 @define(kw_only=True)
@@ -44,6 +44,6 @@ class Window:
         self._fetched += count
         if self._fetched > self.max_bytes:
             raise AudioFormatError(f"there is no end to it within {self.max_bytes >> 20} MiB")
-        self.start, self.data = offset, self.read_at(offset, count)[:count]
+        self.start, self.data = offset, self.read_at(offset, count)
         if len(self.data) < count:
             self.size = offset + len(self.data)

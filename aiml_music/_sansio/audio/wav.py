@@ -8,8 +8,8 @@ from typing import Final
 
 from attrs import frozen
 
-from aiml_music._sansio.audio_info import AudioFormatError, AudioInfo, ReadAt
-from aiml_music._sansio.audio_window import Window
+from aiml_music._sansio.audio.info import AudioFormatError, AudioInfo, ReadAt
+from aiml_music._sansio.audio.window import Window
 
 MAX_CHUNKS: Final = 256
 MAX_CHANNELS: Final = 64
@@ -134,7 +134,6 @@ def _format(body: bytes) -> _Format:
 def _info(form: _Format | None, declared: int, present: int, claimed_samples: int) -> AudioInfo:
     if form is None:
         raise AudioFormatError("this WAV file has sound before its format is told")
-    streamed = declared == 0 or declared >= _STREAMED_FROM
     audio_bytes = min(declared or present, present)
     samples = form.samples_in(audio_bytes)
     # ADPCM fills its last block up with silence; a `fact` that takes off more than that is not one.
@@ -152,5 +151,5 @@ def _info(form: _Format | None, declared: int, present: int, claimed_samples: in
         bitrate=round(audio_bytes * 8 / duration),
         variable_bitrate=False,
         audio_bytes=audio_bytes,
-        truncated=present < declared and not streamed,
+        truncated=present < declared < _STREAMED_FROM,
     )

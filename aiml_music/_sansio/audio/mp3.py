@@ -10,10 +10,10 @@ from typing import Final
 
 from attrs import define, field
 
-from aiml_music._sansio.audio_info import AudioFormatError, AudioInfo, ReadAt
-from aiml_music._sansio.audio_window import Window
-from aiml_music._sansio.impostors import guess, sniff
-from aiml_music._sansio.mp3_frames import HEADERS, MAX_FRAME_BYTES, FrameHeader, channels_of, claimed_frames
+from aiml_music._sansio.audio.impostors import guess, sniff
+from aiml_music._sansio.audio.info import AudioFormatError, AudioInfo, ReadAt
+from aiml_music._sansio.audio.mp3_frames import HEADERS, MAX_FRAME_BYTES, FrameHeader, channels_of, claimed_frames
+from aiml_music._sansio.audio.window import Window
 
 # Bytes that may be skipped in one file as neither frame nor tag, before, between and behind its frames.
 MAX_JUNK_BYTES: Final = 64 * 1024
@@ -45,11 +45,6 @@ def probe_mp3(read_at: ReadAt, size: int) -> AudioInfo:
         walk.follow(frame.sample_rate_hz)
         frame = walk.lock()
     return walk.info()
-
-
-def begins_as_mp3(head: bytes) -> bool:
-    """Whether a file that begins with `head` may be an MP3: a tag, or frames in a row as far as it shows."""
-    return head.startswith(b"ID3") or _agreed(head, 0) is not None
 
 
 def _tag_bytes(head: bytes) -> int:
