@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio
 
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
-from aiml_music._sansio.errors import MusicError, NotSentTimeout, StorageError, what_happened
+from aiml_music._sansio.errors import Circumstances, MusicError, NotSentTimeout, StorageError, what_happened
 from aiml_music._sansio.models import Attempt, Operation, Receipt
 from aiml_music._sansio.outcome import Answer, Money, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.verdict import Evidence, Problem
-from aiml_music._sansio.wire import Reply
+from aiml_music._sansio.wire import Reply, Tracing
+
+E = TypeVar("E", bound=MusicError)
 
 
 class Call:
@@ -125,22 +127,13 @@ class Call:
 
     def error(self, problem: Problem) -> MusicError:
         """Return the error a problem becomes, with everything known about this call."""
-        tracing = None if self._attempting is None else self._attempting.tracing
-        return problem.error(
-            problem.message,
-            **problem.details,
-            outcome=problem.outcome,
-            money=problem.money,
-            phase=problem.phase,
-            hint=problem.hint,
-            trace_id=problem.trace_id,
-            operation=self.plan.operation,
-            attempts=tuple(self._attempts),
-            elapsed=self._clock.monotonic() - self._began,
-            client_request_id=self.plan.client_request_id,
-            inference_id=None if tracing is None else tracing.inference_id,
-            credits_used=None if tracing is None else tracing.credits_used,
-        )
+        circumstances: Circumstances = {
+            "outcome": problem.outcome,
+            "money": problem.money,
+            "phase": problem.phase,
+            "hint": problem.hint,
+        }
+        return self._told(problem.error(problem.message, **problem.details, **circumstances), problem.trace_id)
 
     @property
     def evidence(self) -> Evidence:
@@ -148,12 +141,21 @@ class Call:
         return self._current.evidence
 
     def stamp(self, error: StorageError, outcome: Outcome, phase: Phase) -> StorageError:
-        """Return an error from outside the exchange with what this call knows written on it."""
-        receipt = self.receipt
-        error.outcome, error.money, error.phase = outcome, receipt.money, phase
-        error.operation, error.attempts, error.elapsed = receipt.operation, receipt.attempts, receipt.elapsed
-        error.client_request_id, error.inference_id = receipt.client_request_id, receipt.inference_id
-        error.trace_id, error.credits_used = receipt.trace_id, receipt.credits_used
+        """Return an error of the disk with what this call knows written on it."""
+        used = self._current.tracing.credits_used
+        error.outcome, error.money, error.phase = outcome, money_of(outcome, credits_used=used), phase
+        reply = self._current.reply
+        return self._told(error, None if reply is None else reply.trace_id)
+
+    def _told(self, error: E, trace_id: str | None) -> E:
+        tracing = Tracing() if self._attempting is None else self._attempting.tracing
+        error.operation = self.plan.operation
+        error.attempts = tuple(self._attempts)
+        error.elapsed = self._clock.monotonic() - self._began
+        error.client_request_id = self.plan.client_request_id
+        error.inference_id = tracing.inference_id
+        error.credits_used = tracing.credits_used
+        error.trace_id = trace_id
         return error
 
     @property

@@ -61,13 +61,26 @@ class Delivery:
 
     def _store(self, piece: bytes) -> None:
         sink = self._sink
+        if isinstance(sink, MemorySink):
+            sink.write(piece)
+            return
         try:
             sink.write(piece)
         except OSError as error:
             # The disk has failed and the track is paid for: it goes on into memory, and leaves inside the error.
             self._disk_trouble = error
-            self._sink = _emptied(sink)
+            self._sink = self._emptied(sink, error)
             self._sink.write(piece)
+
+    def _emptied(self, sink: FileSink, trouble: OSError) -> MemorySink:
+        try:
+            memory = sink.to_memory()
+        except OSError:
+            # A disk that takes nothing and gives nothing back: what is on it is all there is.
+            lost = _unstored(sink.salvage("partial"), trouble)
+            raise self._call.stamp(lost, Outcome.DAMAGED, Phase.STORE) from None
+        sink.discard()
+        return memory
 
     async def _inspect(self) -> AudioInfo | None:
         if self._format == "pcm":
@@ -126,32 +139,24 @@ class Delivery:
             raise
 
     async def _salvage(self, kind: Literal["partial", "unverified"]) -> Path | bytes | None:
-        """Keep what came, under a name that says what it is; nothing, where nothing came."""
+        """Keep what came, under a name that says what it is; in memory, where there is no file; nothing of nothing."""
         sink = self._sink
         if isinstance(sink, MemorySink):
             return sink.content() or None
-        kept: Path | None = None
+        kept: Path | bytes | None = None
         with anyio.CancelScope(shield=True):
-            kept = await anyio.to_thread.run_sync(sink.salvage, kind)
+            # Where somebody removed the file, its bytes can still be read.
+            kept = await anyio.to_thread.run_sync(lambda: sink.salvage(kind) or sink.to_memory().content() or None)
         return kept  # noqa: RET504 - a scope may swallow what is in it, says mypy of a return inside
 
 
-def _emptied(sink: FileSink | MemorySink) -> MemorySink:
-    """Return a sink in memory that goes on where one on a disk had to stop."""
-    if isinstance(sink, MemorySink):
-        return sink
-    memory = sink.to_memory()
-    sink.discard()
-    return memory
-
-
-def _unstored(content: bytes, trouble: OSError) -> StorageError:
+def _unstored(salvage: bytes | Path | None, trouble: OSError) -> StorageError:
     return StorageError(
         f"The track could not be written: {trouble.strerror}.",
         errno=trouble.errno,
         filename=trouble.filename,
-        hint="Its bytes are in this error's salvage.",
-        salvage=content,
+        hint="What there is of it is in this error's salvage.",
+        salvage=salvage,
     )
 
 
