@@ -15,7 +15,7 @@ from aiml_music._sansio.models import Purpose
 from aiml_music._sansio.outcome import Phase
 from aiml_music._sansio.ports import Source
 
-# Reading in a thread and hashing cost 0.90 ms of CPU per MB at 256 KiB, 0.75 at 512 KiB, 0.71 at 1 MiB; two pieces live.
+# CPU per MB, a hop to a thread and the hash included: 0.90 ms at 256 KiB, 0.75 at 512 KiB, 0.71 at 1 MiB.
 _PIECE_BYTES = 512 * 1024
 _FILE_NAMES = {"audio/mpeg": "reference.mp3", "audio/wav": "reference.wav"}
 
@@ -81,8 +81,6 @@ class MultipartBody:
                 raise InputError("The reference became shorter while it was sent.", phase=Phase.SEND)
             digest.update(piece)
             yield piece
-            # Otherwise it would live until the next one is read.
-            del piece
         self._source.check_unchanged()
         self._sha256 = digest.hexdigest()
         yield self._closing

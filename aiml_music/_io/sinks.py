@@ -105,6 +105,7 @@ class FileSink:
         sink = cls(target=path, part=part, file=file, mode=mode, overwrite=overwrite, system=system)
         try:
             with _told(path, circumstances):
+                # Created like any new file, to learn its mode: asking for the umask means to set it for a moment.
                 sink._set_mode(0o600)
                 reserve_bytes(file, expected_bytes, path.parent, system)
         except StorageError:
@@ -158,8 +159,8 @@ class FileSink:
         with self._lock:
             with _told(self.target, _AFTER_MONEY):
                 self._finish()
-            self._file.close()
             with _told(self.target, {**_AFTER_MONEY, "salvage": self.part}):
+                self._file.close()
                 place(self.part, self.target, overwrite=self._overwrite, system=self._system)
             with _told(self.target, {**_AFTER_MONEY, "salvage": self.target}):
                 sync_directory(self.target.parent, self._system)
@@ -172,8 +173,8 @@ class FileSink:
         It never raises: what cannot be renamed stays in the part file, and what cannot be synced is kept unsynced.
 
         Returns:
-            The file. None where there is nothing to keep; or where somebody removed the part file, and only `to_memory`
-            still has the bytes.
+            The file; None where nothing was taken, or where it is settled already, or where somebody removed the part
+            file: then `to_memory` still has the bytes.
         """
         with self._lock:
             if self._file.closed or self._size == 0:
@@ -183,8 +184,8 @@ class FileSink:
                 self._finish()
             if not os.path.lexists(self.part):
                 return None
-            self._file.close()
             try:
+                self._file.close()
                 kept = self._place_beside(kind)
             except OSError:
                 return self.part
@@ -209,7 +210,8 @@ class FileSink:
         """Remove what was not published or salvaged; do nothing where it was, or is gone."""
         with self._lock:
             if not self._file.closed:
-                self._file.close()
+                with suppress(OSError):
+                    self._file.close()
                 self._remove_part()
 
     def _remove_part(self) -> None:
@@ -218,8 +220,10 @@ class FileSink:
             self.part.unlink()
 
     def _set_mode(self, mode: int) -> None:
+        # Windows cannot; FAT has no modes, and refuses.
         if self._system.chmod is not None:
-            self._system.chmod(self._file.fileno(), mode)
+            with suppress(OSError):
+                self._system.chmod(self._file.fileno(), mode)
 
     def _finish(self) -> None:
         self._file.truncate(self._size)
@@ -264,7 +268,13 @@ def _create(part: Path) -> io.FileIO:
         raise OSError(errno.EBUSY, f"{part.name} is in its way") from exc
 
 
-def write_file(content: bytes | Path, target: Path, overwrite: bool) -> Path:  # noqa: FBT001 - a `models.Writer`
+def write_file(
+    content: bytes | Path,
+    target: Path,
+    overwrite: bool,  # noqa: FBT001 - positional in `models.Writer`
+    *,
+    system: FileSystem = FileSystem(),  # noqa: B008 - a frozen value
+) -> Path:
     """Write a whole file, or copy one: synced and under its name, or not there at all.
 
     Raises:
@@ -274,16 +284,17 @@ def write_file(content: bytes | Path, target: Path, overwrite: bool) -> Path:  #
     with ExitStack() as opened:
         if isinstance(content, bytes):
             source: IO[bytes] = io.BytesIO(content)
+            size = len(content)
         else:
             with _told(content, _AFTER_MONEY):
                 source = opened.enter_context(content.open("rb"))
-        size = source.seek(0, os.SEEK_END)
-        source.seek(0)
+                size = os.fstat(source.fileno()).st_size
         sink = FileSink.reserve(
             target,
             expected_bytes=size,
             token=secrets.token_hex(8),
             overwrite=overwrite,
+            system=system,
             circumstances=_AFTER_MONEY,
         )
         try:

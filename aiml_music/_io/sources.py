@@ -91,8 +91,9 @@ class _Limit:
 
     def check(self, size: int, label: str) -> int:
         """Return a size that is neither nothing nor too much."""
-        if size == 0:
-            raise InputError(f"{label} has a size of 0 bytes.")
+        # Less than 0 lies between a position beyond the end and the end.
+        if size <= 0:
+            raise InputError(f"{label} has no bytes to send.")
         self.allow(size, label)
         return size
 
