@@ -19,7 +19,7 @@ _ESCAPED_DIGIT: Final = re.compile(rb"\\u00(3[0-9]|[46][1-6])")
 _FIRST_DIGIT: Final = re.compile(rb'"(?:[0-9A-Fa-f]|\\u00(?:3[0-9]|[46][1-6]))')
 # An opening quote, an escaped digit, or both, of which the end is still to come.
 _CUT: Final = re.compile(rb'"?(?:\\(?:u(?:0(?:0[346]?)?)?)?)?')
-_LIMITS: Final = JsonLimits()
+_DEFAULT_LIMITS: Final = JsonLimits()
 
 
 class HexDecodeError(DocumentError):
@@ -33,7 +33,6 @@ class HexDecodeError(DocumentError):
 
     def __init__(self, reason: str, offset: int, decoded: bytes = b"") -> None:
         super().__init__(reason, offset)
-        self.args = (reason, offset, decoded)
         self.decoded = decoded
 
     def __repr__(self) -> str:
@@ -66,7 +65,7 @@ class HexAudioDecoder:
 
     __slots__ = ("_audio_bytes", "_complete", "_cut_off", "_fault", "_inside", "_max_bytes", "_offset", "_reader")
 
-    def __init__(self, *, path: tuple[str, ...] = ("data", "audio"), limits: JsonLimits = _LIMITS) -> None:
+    def __init__(self, *, path: tuple[str, ...] = ("data", "audio"), limits: JsonLimits = _DEFAULT_LIMITS) -> None:
         if not path:
             raise ValueError("path must name at least one key")
         self._max_bytes = limits.max_bytes
@@ -192,7 +191,7 @@ class HexAudioDecoder:
                 return pos
         else:
             end = data.find(b'"', pos)
-            if end <= pos or (end - pos) % 2:
+            if end <= pos:
                 return None
         try:
             audio.append(unhexlify(memoryview(data)[pos:end]))

@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from attrs.validators import ge, le
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -88,6 +88,7 @@ def byte_name(byte: int) -> str:
     return f"U+{byte:04X}" if byte in _ASCII else f"byte 0x{byte:02X}"
 
 
+@define(eq=False)
 class EnvelopeReader:
     """Read everything but the string at `path`, token by token.
 
@@ -98,50 +99,41 @@ class EnvelopeReader:
         at_target: the next byte is the opening quote of the string at `path`; call `keep_string` or `leave_out`.
     """
 
-    __slots__ = (
-        "_allowed",
-        "_base",
-        "_ceiling",
-        "_followed",
-        "_found",
-        "_in_key",
-        "_in_string",
-        "_kept",
-        "_limits",
-        "_nesting",
-        "_on_path",
-        "_path",
-        "_string_begin",
-        "_string_offset",
-        "at_target",
-    )
+    _path: tuple[str, ...]
+    _limits: JsonLimits
+    at_target: bool = field(default=False, init=False)
 
-    def __init__(self, path: tuple[str, ...], limits: JsonLimits) -> None:
-        self.at_target = False
-        self._path = path
-        self._limits = limits
-        self._kept = bytearray()
-        self._ceiling = limits.max_envelope_bytes
-        self._base = 0
-        self._allowed = _START
-        self._nesting = bytearray()
-        # Path keys met so far; how many containers on the path are open; whether the next value is on the path.
-        self._found = 0
-        self._followed = 0
-        self._on_path = True
-        self._in_string = False
-        self._in_key = False
-        self._string_begin = 0
-        self._string_offset = 0
+    _kept: bytearray = field(factory=bytearray, init=False)
+    _ceiling: int = field(init=False)
+    # The offset of the bytes at hand in the document.
+    _base: int = field(default=0, init=False)
+
+    _allowed: bytes = field(default=_START, init=False)
+    # The opening brackets that are not closed yet.
+    _nesting: bytearray = field(factory=bytearray, init=False)
+
+    # Along the path: how many keys have been met, how many objects are open, and whether the next value lies on it.
+    _found: int = field(default=0, init=False)
+    _followed: int = field(default=0, init=False)
+    _on_path: bool = field(default=True, init=False)
+
+    _in_string: bool = field(default=False, init=False)
+    _in_key: bool = field(default=False, init=False)
+    _string_begin: int = field(default=0, init=False)
+    _string_offset: int = field(default=0, init=False)
+
+    @_ceiling.default
+    def _whole_envelope(self) -> int:
+        return self._limits.max_envelope_bytes
 
     @property
     def complete(self) -> bool:
         """Whether the document's last brace has been read."""
-        return self._allowed is _NOTHING
+        return self._allowed == _NOTHING
 
     def document(self) -> dict[str, Any]:
         """Return what was kept, with `None` for what was left out. Every token in it has been checked."""
-        document: dict[str, Any] = json.loads(self._kept)
+        document: dict[str, Any] = json.loads(self._kept.decode())
         return document
 
     def read(self, data: bytes, pos: int, base: int) -> int:
@@ -222,7 +214,7 @@ class EnvelopeReader:
         return self._keep(data, pos, pos + 1)
 
     def _separate(self, data: bytes, pos: int) -> int:
-        self._allowed = _KEY if self._allowed is _AFTER_MEMBER else _VALUE
+        self._allowed = _KEY if self._allowed == _AFTER_MEMBER else _VALUE
         return self._keep(data, pos, pos + 1)
 
     def _word(self, data: bytes, pos: int) -> int:
@@ -279,7 +271,7 @@ class EnvelopeReader:
         text = self._checked(bytes(self._kept[self._string_begin :]))
         self._in_string = False
         if self._in_key:
-            self._ceiling = self._limits.max_envelope_bytes
+            self._ceiling = self._whole_envelope()
             self._follow(text)
             self._allowed = _COLON
         else:
@@ -294,10 +286,8 @@ class EnvelopeReader:
         try:
             text: str = _DECODER.raw_decode(quoted)[0]
         except json.JSONDecodeError as error:
-            at = begin + len(quoted[: error.pos].encode())
-            raise DocumentError(
-                "A string holds an escape or a control character that JSON does not allow", at
-            ) from None
+            reason = "A string holds an escape or a control character that JSON does not allow"
+            raise DocumentError(reason, begin + len(quoted[: error.pos].encode())) from None
         if not text.isascii() and _SURROGATE.search(text):
             raise DocumentError("A string holds half a surrogate pair", begin)
         return text
