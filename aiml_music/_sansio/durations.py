@@ -1,6 +1,6 @@
 """What a duration may be: a finite number of seconds."""
 
-import math
+import sys
 from typing import Any
 
 from aiml_music._sansio.errors import ConfigError
@@ -25,4 +25,7 @@ def check_wait(_instance: object, attribute: Any, value: Any) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    # Not `math.isfinite`: it raises for an int that no float can hold.
+    return abs(value) <= sys.float_info.max

@@ -12,7 +12,7 @@ from aiml_music._sansio.errors import InputError
 
 LyricsCheck = Literal["warn", "refuse", "off"]
 
-_ALLOWED_CONTROLS = "\n\t"
+_ALLOWED_CONTROLS = "\n\r\t"
 # The provider refuses lyrics with too many invisible characters (its code 1042) without publishing the ratio.
 _INVISIBLE_RATIO = 0.1
 _PLACEHOLDER_ID = re.compile(r"(vocal|instrumental)-2025010100000000-[aA0]{8}", re.IGNORECASE)
@@ -39,16 +39,16 @@ def check_lyrics(lyrics: str, model: Model) -> tuple[str, tuple[str, ...]]:
     # The type is checked for callers without a type checker: a list of lines would be joined by nobody.
     if not isinstance(lyrics, str):
         raise InputError(f"Lyrics must be a str, not {type(lyrics).__name__}.")
-    text = lyrics.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip("# \n\t"):
+    if not lyrics.replace("#", "").strip():
         raise InputError(
             "The lyrics are empty.", hint="music-01 sings the lyrics it is given; write at least one word."
         )
-    for index, character in enumerate(text):
+    for index, character in enumerate(lyrics):
         kind = unicodedata.category(character)
         if kind == "Cs" or (kind == "Cc" and character not in _ALLOWED_CONTROLS):
             what = "a lone surrogate" if kind == "Cs" else "a control character"
             raise InputError(f"The lyrics hold {what} (U+{ord(character):04X}) at index {index}.")
+    text = lyrics.replace("\r\n", "\n").replace("\r", "\n")
     return text, tuple(_advice(text, model))
 
 
@@ -68,8 +68,8 @@ def _accompaniment_advice(text: str) -> list[str]:
         return [f"'##' stands only at the {'head' if head else 'tail'}; accompaniment needs it at both ends"]
     if text.startswith("###") or text.endswith("###"):
         return ["'##' is doubled; accompaniment wants exactly two at each end"]
-    if "##" in text[2:-2]:
-        return ["'##' also stands inside the lyrics, where it may be sung or end the accompaniment"]
+    if "##" in (text[2:-2] if head else text):
+        return ["'##' stands inside the lyrics, where it may be sung or end the accompaniment"]
     return []
 
 

@@ -5,13 +5,13 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import field, frozen
 
 from aiml_music._sansio.durations import check_seconds_or_none
 from aiml_music._sansio.errors import ConfigError
-from aiml_music._sansio.retry import RetryPolicy
+from aiml_music._sansio.retry import MAX_ATTEMPTS, RetryPolicy
 from aiml_music._sansio.secret import KEY_HINT, KEY_VARIABLES, KeySource, Secret, check_key
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
@@ -19,7 +19,20 @@ BASE_URL_VARIABLES = ("AIML_API_BASE", "AIMLAPI_API_BASE")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
-_OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection"})
+_ADDRESS = re.compile(r"[!-~]*")
+_HOST = re.compile(r"[0-9A-Za-z_.:%-]+")
+_OWN_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "x-client-request-id",
+    }
+)
 
 
 def key_from_env(environ: Mapping[str, str]) -> Secret:
@@ -28,10 +41,13 @@ def key_from_env(environ: Mapping[str, str]) -> Secret:
     Raises:
         ConfigError: none is, or it is no key.
     """
-    for name in KEY_VARIABLES:
-        if name in environ:
-            return check_key(environ[name], origin=name)
-    raise ConfigError("No API key.", hint=KEY_HINT)
+    found = next(((name, Secret(environ[name])) for name in KEY_VARIABLES if name in environ), None)
+    # As in `check_key`: what raises from here on must not hold the key among its locals.
+    del environ
+    if found is None:
+        raise ConfigError("No API key.", hint=KEY_HINT)
+    name, unchecked = found
+    return check_key(unchecked.reveal(), origin=name)
 
 
 def base_url_from_env(environ: Mapping[str, str]) -> str:
@@ -49,15 +65,14 @@ def check_base_url(value: str, *, allow_insecure_http: bool = False) -> str:
     Raises:
         ConfigError: it is no such address.
     """
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value.strip()):
+        raise ConfigError("base_url must be a str of plain characters, without blanks.")
     # Nothing of the value is repeated where it may hold a password.
-    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-        raise ConfigError("base_url must be a str of plain characters.")
-    try:
-        parts = urlsplit(value.strip())
-        host, _port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"base_url is no address: {error}.") from None
-    if parts.scheme not in {"http", "https"} or not host:
+    parts = _split(value.strip())
+    if parts is None:
+        raise ConfigError("base_url is no address: its host or its port cannot be read.")
+    host = parts.hostname or ""
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
         raise ConfigError("base_url must begin with https:// and name a host.")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment.")
@@ -68,6 +83,15 @@ def check_base_url(value: str, *, allow_insecure_http: bool = False) -> str:
         )
     path = re.sub(r"/v[12]$", "", parts.path.rstrip("/"))
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(address)
+        _port = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _is_loopback(host: str) -> bool:
@@ -147,14 +171,16 @@ def check_retry(max_retries: int | None, retry: RetryPolicy | None) -> RetryPoli
     """Return the policy that `max_retries=` or `retry=` means.
 
     Raises:
-        ConfigError: both are given, or the number is not one.
+        ConfigError: both are given, or one is not what it should be.
     """
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        raise ConfigError(f"retry must be a RetryPolicy, not {type(retry).__name__}.", hint="A number is max_retries=.")
     if max_retries is None:
-        return retry or RetryPolicy()
+        return RetryPolicy() if retry is None else retry
     if retry is not None:
         raise ConfigError("Give max_retries= or retry=, not both.")
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigError(f"max_retries must be a whole number, 0 or more; got {max_retries!r}.")
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or not 0 <= max_retries < MAX_ATTEMPTS:
+        raise ConfigError(f"max_retries must be a whole number from 0 to {MAX_ATTEMPTS - 1}; got {max_retries!r}.")
     return RetryPolicy(attempts=max_retries + 1)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, get_args
 
 from attrs import frozen
 
@@ -47,6 +47,8 @@ def generate_order(
     Raises:
         InputError: it cannot be what its author means.
     """
+    if lyrics_check not in get_args(LyricsCheck):
+        raise InputError(f"lyrics_check must be 'warn', 'refuse' or 'off'; got {lyrics_check!r}.")
     row = find_model(model)
     text, advice = check_lyrics(lyrics, row)
     if lyrics_check == "refuse" and advice:

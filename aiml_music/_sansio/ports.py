@@ -38,6 +38,8 @@ class FaultKind(StrEnum):
     TLS = "tls"
     TLS_TRUST = "tls-trust"
     PROXY = "proxy"
+    PROXY_SETUP = "proxy-setup"
+    """The proxy, as the environment names it, can never be used."""
     WRITE = "write"
     READ = "read"
     PROTOCOL = "protocol"
@@ -90,6 +92,10 @@ class Progress:
     """The marks of one attempt while it runs; they outlive whatever ends it."""
 
     marks: Marks = Marks()
+
+    def never_connected(self) -> None:
+        """Note that there was no connection, whatever was noted before."""
+        self.marks = Marks()
 
     def request_begun(self) -> None:
         """Note that bytes of the request may be on the wire from now on."""

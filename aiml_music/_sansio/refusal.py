@@ -79,8 +79,8 @@ _BY_STATUS = {
     403: _PERMISSION,
     404: _NOT_FOUND,
     405: _PERMISSION,
-    408: Meaning(error=APIError, answer=Answer.UNSETTLED),
-    409: Meaning(error=APIError, answer=Answer.UNSETTLED),
+    408: evolve(_UNSETTLED, error=APIError),
+    409: evolve(_UNSETTLED, error=APIError),
     410: _NOT_FOUND,
     411: _INVALID,
     413: evolve(_INVALID, hint="The request is larger than the service takes."),
@@ -136,14 +136,12 @@ def refusal_of_status(head: ResponseHead, body: bytes, *, client_request_id: str
 def refusal_of_document(head: ResponseHead, document: Mapping[str, Any], *, secret: str | None = None) -> Refusal:
     """Read a 2xx whose `base_resp` says that there is no track."""
     code = base_code(document)
-    base = document.get("base_resp")
-    message = base.get("status_msg") if isinstance(base, Mapping) else None
     return Refusal(
-        meaning=_BY_CODE.get(code, _UNSETTLED) if code is not None else _UNSETTLED,
+        meaning=_UNSETTLED if code is None else _BY_CODE.get(code, _UNSETTLED),
         authentic=True,
         status=head.status,
         api_code=code,
-        api_message=clean(message, secret=secret) if isinstance(message, str) else "",
+        api_message=clean(_base_message(document), secret=secret),
     )
 
 
@@ -154,9 +152,15 @@ def base_code(document: Mapping[str, Any]) -> int | None:
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
+def _base_message(document: Mapping[str, Any]) -> str:
+    base = document.get("base_resp")
+    message = base.get("status_msg") if isinstance(base, Mapping) else None
+    return message if isinstance(message, str) else ""
+
+
 def is_traced(head: ResponseHead, client_request_id: str) -> bool:
     """Say whether an answer bears the marks of the service itself."""
-    return head.header("x-inference-id") is not None or head.header("x-client-request-id") == client_request_id
+    return bool(head.header("x-inference-id")) or head.header("x-client-request-id") == client_request_id
 
 
 def _meaning_of_status(status: int, message: str) -> Meaning:
@@ -192,11 +196,16 @@ def _words(document: dict[str, Any]) -> tuple[str, tuple[str, ...], bool]:
         return (message if isinstance(message, str) else ""), _fields(issues), True
     message = document.get("message")
     shaped = "statusCode" in document or "requestId" in document or base_code(document) is not None
-    return (message if isinstance(message, str) else ""), (), shaped
+    return (message if isinstance(message, str) else _base_message(document)), (), shaped
 
 
 def _fields(issues: object) -> tuple[str, ...]:
     if not isinstance(issues, list):
         return ()
     paths = [issue.get("path") for issue in issues if isinstance(issue, dict)]
-    return tuple(".".join(str(step) for step in path) for path in paths if isinstance(path, list))
+    return tuple(".".join(_steps(path)) for path in paths if isinstance(path, list))
+
+
+def _steps(path: list[object]) -> list[str]:
+    # Keys and indices: the text of anything else could be as deep as the parser allowed.
+    return [str(step) for step in path if isinstance(step, str | int)]

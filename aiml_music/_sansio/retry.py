@@ -14,6 +14,8 @@ from attrs import field, frozen
 from aiml_music._sansio.durations import check_wait
 from aiml_music._sansio.errors import ConfigError
 
+MAX_ATTEMPTS = 100
+
 _DELTA = re.compile(r"[0-9]{1,10}(\.[0-9]{1,3})?", re.ASCII)
 # The three forms of an HTTP date (RFC 9110 §5.6.7) and no other: the parser of e-mail dates takes far more.
 _DATE = re.compile(
@@ -42,8 +44,8 @@ class Failure:
 
 
 def _attempts(_instance: object, _attribute: object, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100:  # noqa: PLR2004 - said below
-        raise ConfigError(f"RetryPolicy.attempts must be a whole number from 1 to 100; got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
+        raise ConfigError(f"attempts must be a whole number from 1 to {MAX_ATTEMPTS}; got {value!r}.")
 
 
 @frozen(kw_only=True)
@@ -91,8 +93,8 @@ class RetryPolicy:
         return wait if wait + min_useful <= remaining else None
 
     def _backoff(self, first: float, attempt: int, draw: float) -> float:
-        # 2**63 is beyond any cap; the bound keeps a huge attempt number from overflowing a float.
-        return draw * min(self.wait_max, first * 2.0 ** min(attempt - 1, 63))
+        # `MAX_ATTEMPTS` bounds the exponent: far from where a power of two overflows a float.
+        return draw * min(self.wait_max, first * 2.0 ** (attempt - 1))
 
 
 def parse_retry_after(value: str | None, *, date: str | None, now: float) -> float | None:

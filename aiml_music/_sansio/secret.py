@@ -9,7 +9,8 @@ from aiml_music._sansio.errors import ConfigError
 KEY_VARIABLES = ("AIML_API_KEY", "AIMLAPI_API_KEY")
 KEY_HINT = f"Set {KEY_VARIABLES[0]} (or {KEY_VARIABLES[1]}), or pass api_key=."
 
-_PLACEHOLDER_KEY = re.compile(r"<.*>|\W*your[\W_]*(aiml\w*)?[\W_]*(api)?[\W_]*key\W*", re.IGNORECASE)
+# Of the documentation's `<YOUR_AIMLAPI_KEY>` and its many spellings, the letters alone.
+_PLACEHOLDER_LETTERS = re.compile(r"your(aiml[a-z]*)?(api)?key", re.IGNORECASE)
 
 
 class Secret:
@@ -45,15 +46,31 @@ def check_key(value: object, *, origin: str = "api_key") -> Secret:
     Raises:
         ConfigError: it is no key.
     """
+    found = _read(value)
+    # Reports of crashes show the locals of every frame: this one must not hold the key when it raises.
+    del value
+    if isinstance(found, str):
+        raise ConfigError(f"{origin} {found}.", hint=KEY_HINT)
+    return found
+
+
+def _read(value: object) -> Secret | str:
+    """Return the key, or what is wrong with it."""
     if not isinstance(value, str):
-        raise ConfigError(f"{origin} must be a str, not {type(value).__name__}.")
+        return f"must be a str, not {type(value).__name__}"
     key = value.strip()
     if not key:
-        raise ConfigError(f"{origin} is empty.", hint=KEY_HINT)
-    if _PLACEHOLDER_KEY.fullmatch(key):
-        raise ConfigError(f"{origin} is a placeholder, not a key.", hint=KEY_HINT)
-    for index, character in enumerate(key):
+        return "is empty"
+    if _is_placeholder(key):
+        return "is a placeholder, not a key"
+    for index, character in enumerate(key, start=value.index(key)):
         if not "!" <= character <= "~":
             kind = "a blank" if character.isspace() else "a character no key has"
-            raise ConfigError(f"{origin} holds {kind} (U+{ord(character):04X}) at index {index}.")
+            return f"holds {kind} (U+{ord(character):04X}) at index {index}"
     return Secret(key)
+
+
+def _is_placeholder(key: str) -> bool:
+    if key.startswith("<") and key.endswith(">"):
+        return True
+    return _PLACEHOLDER_LETTERS.fullmatch(re.sub(r"[\W_]", "", key)) is not None

@@ -19,5 +19,8 @@ def clean(text: str, *, secret: str | None = None, max_chars: int = MAX_CHARS) -
     shown = "".join(" " if c.isspace() else "" if unicodedata.category(c) in _HIDDEN else c for c in head)
     if secret:
         shown = shown.replace(secret, "***")
+        if len(text) > len(head):
+            # The cut may have gone through the key, and what is left of it would still be shown.
+            shown = shown[: -len(secret)]
     shown = " ".join(shown.split())
     return shown if len(shown) <= max_chars else shown[: max_chars - 1] + "…"

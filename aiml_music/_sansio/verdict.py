@@ -6,7 +6,7 @@ Pure: evidence in, a `Problem` out. The loop that has the evidence only asks.
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from aiml_music._sansio.errors import (
     InDoubtError,
@@ -15,13 +15,18 @@ from aiml_music._sansio.errors import (
     NotSentError,
     NotSentTimeout,
     PayloadError,
+    StorageError,
 )
 from aiml_music._sansio.models import Operation
 from aiml_music._sansio.outcome import Answer, Marks, Money, Outcome, Phase, classify, money_of
 from aiml_music._sansio.ports import FaultKind, TransportFault
 from aiml_music._sansio.refusal import Refusal
 from aiml_music._sansio.retry import Failure
+from aiml_music._sansio.text import clean
 from aiml_music._sansio.wire import Reply, Tracing
+
+# A link that is cut is of no use: the signed ones of object stores run to more than a thousand characters.
+_LINK_CHARS = 4096
 
 
 @frozen(kw_only=True)
@@ -57,16 +62,13 @@ class Evidence:
     status: int | None = None
     audio_bytes: int = 0
 
-    @property
-    def unproven(self) -> bool:
-        """Whether success alone proves no charge: no price of an upload is published."""
-        return self.operation is Operation.UPLOAD
-
     def judge(self, answer: Answer, *, unproven: bool = False) -> tuple[Outcome, Money]:
         """Return outcome and money for an answer of this kind."""
         outcome = classify(self.marks, answer)
+        # No price of an upload is published, so that its success proves no charge; its refusal still proves none.
+        unpriced = self.operation is Operation.UPLOAD and outcome is not Outcome.REJECTED
         used = self.tracing.credits_used
-        return outcome, money_of(outcome, credits_used=used, unproven=unproven or self.unproven)
+        return outcome, money_of(outcome, credits_used=used, unproven=unproven or unpriced)
 
 
 _NEVER_SENT_HINTS = {
@@ -75,7 +77,9 @@ _NEVER_SENT_HINTS = {
     FaultKind.TLS: "Something in between may speak no TLS: a captive portal, or http on an https port.",
     FaultKind.TLS_TRUST: "Check this machine's clock and its certificate authorities (SSL_CERT_FILE).",
     FaultKind.PROXY: "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+    FaultKind.PROXY_SETUP: "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
 }
+_LASTING = frozenset({FaultKind.TLS_TRUST, FaultKind.PROXY_SETUP})
 
 
 def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
@@ -84,8 +88,8 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
     if evidence.audio_bytes:
         return of_broken_answer(evidence, f"the connection broke: {fault.detail}")
     outcome, money = evidence.judge(Answer.NONE)
+    timed_out = fault.kind is FaultKind.TIMEOUT
     if outcome is Outcome.NOT_SENT:
-        timed_out = fault.kind is FaultKind.TIMEOUT
         what = "before the request was sent" if marks.request_begun else "before anything was sent"
         return Problem(
             error=NotSentTimeout if timed_out else NotSentError,
@@ -94,11 +98,11 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
             money=money,
             phase=marks.phase,
             hint=_NEVER_SENT_HINTS.get(fault.kind),
-            failure=Failure(never_connected=not marks.request_begun, lasting=fault.kind is FaultKind.TLS_TRUST),
+            failure=Failure(never_connected=not marks.request_begun, lasting=fault.kind in _LASTING),
         )
     answered = "without an answer" if evidence.status is None else f"after HTTP {evidence.status} and before any audio"
     return Problem(
-        error=InDoubtError,
+        error=InDoubtTimeout if timed_out else InDoubtError,
         message=f"{evidence.host} took the request, and the connection ended {answered}: {fault.detail}.",
         outcome=outcome,
         money=money,
@@ -142,20 +146,11 @@ def in_doubt_hint(evidence: Evidence) -> str:
 def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) -> Problem:
     """Judge an answer that is not a track."""
     meaning = refusal.meaning
-    outcome, money = evidence.judge(meaning.answer, unproven=meaning.unproven)
     words = f": {refusal.api_message}" if refusal.api_message else ""
     code = f" (code {refusal.api_code})" if refusal.api_code is not None else ""
     if not refusal.authentic:
-        not_sent = outcome is Outcome.NOT_SENT
-        return Problem(
-            error=NotSentError if not_sent else InDoubtError,
-            message=f"Something between here and {evidence.host} answered HTTP {refusal.status}{words}.",
-            outcome=outcome,
-            money=money,
-            phase=evidence.marks.phase,
-            hint=None if not_sent else in_doubt_hint(evidence),
-            details={} if not_sent else {"status": refusal.status},
-        )
+        return _intercepted(evidence, meaning.answer, f"HTTP {refusal.status}{words}")
+    outcome, money = evidence.judge(meaning.answer, unproven=meaning.unproven)
     return Problem(
         error=meaning.error,
         message=f"{evidence.host} answered HTTP {refusal.status}{code}{words}.",
@@ -178,15 +173,20 @@ def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) 
 
 def of_foreign_body(evidence: Evidence, content_type: str, beginning: str) -> Problem:
     """Judge a 2xx that is not the service's JSON: a captive portal, a gateway's page."""
-    outcome, money = evidence.judge(Answer.FOREIGN)
+    return _intercepted(evidence, Answer.FOREIGN, f"with {content_type}, not JSON: {beginning!r}")
+
+
+def _intercepted(evidence: Evidence, answer: Answer, what: str) -> Problem:
+    outcome, money = evidence.judge(answer)
+    not_sent = outcome is Outcome.NOT_SENT
     return Problem(
-        error=InDoubtError,
-        message=f"Something between here and {evidence.host} answered with {content_type}, not JSON: {beginning!r}.",
+        error=NotSentError if not_sent else InDoubtError,
+        message=f"Something between here and {evidence.host} answered {what}.",
         outcome=outcome,
         money=money,
         phase=evidence.marks.phase,
-        hint=in_doubt_hint(evidence),
-        details={"status": evidence.status},
+        hint=None if not_sent else in_doubt_hint(evidence),
+        details={} if not_sent else {"status": evidence.status},
     )
 
 
@@ -211,6 +211,18 @@ def of_broken_answer(evidence: Evidence, what: str, *, trace_id: str | None = No
     )
 
 
+def of_lost_disk(evidence: Evidence, trouble: OSError) -> Problem:
+    """Judge a disk that neither takes the rest of a track nor gives back what it has of it."""
+    problem = of_broken_answer(evidence, f"the disk failed: {clean(trouble.strerror or str(trouble))}")
+    return evolve(
+        problem,
+        error=StorageError,
+        phase=Phase.STORE,
+        hint="Look at the disk; what had come of the track is in this error's salvage.",
+        details={"errno": trouble.errno, "filename": trouble.filename},
+    )
+
+
 def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal) -> Problem | None:
     """Judge a document that was read to its end; None where it is what was asked for.
 
@@ -221,11 +233,12 @@ def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal) -> Problem | No
     """
     if not reply.accepted:
         if evidence.audio_bytes:
-            words = f"audio came together with error code {refusal.api_code}: {refusal.api_message}"
-            return of_broken_answer(evidence, words, trace_id=reply.trace_id)
-        return of_refusal(evidence, refusal, None)
-    what = _missing(evidence, reply)
-    return None if what is None else of_broken_answer(evidence, what, trace_id=reply.trace_id)
+            words = f": {refusal.api_message}" if refusal.api_message else ""
+            what = f"audio came together with error code {refusal.api_code}{words}"
+            return of_broken_answer(evidence, what, trace_id=reply.trace_id)
+        return evolve(of_refusal(evidence, refusal, None), trace_id=reply.trace_id)
+    missing = _missing(evidence, reply)
+    return None if missing is None else of_broken_answer(evidence, missing, trace_id=reply.trace_id)
 
 
 def _missing(evidence: Evidence, reply: Reply) -> str | None:
@@ -236,6 +249,7 @@ def _missing(evidence: Evidence, reply: Reply) -> str | None:
     if reply.in_progress:
         return "it calls the track unfinished and holds no audio"
     if reply.audio_link is not None:
-        link = reply.audio_link if reply.audio_link.startswith(("https://", "http://")) else None
-        return f"the audio is a link to be fetched soon: {link}" if link else "the audio is not hexadecimal"
+        link = clean(reply.audio_link, max_chars=_LINK_CHARS)
+        is_link = link.startswith(("https://", "http://"))
+        return f"the audio is a link to be fetched soon: {link}" if is_link else "the audio is not hexadecimal"
     return "it holds no audio"

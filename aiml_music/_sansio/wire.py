@@ -49,12 +49,8 @@ def request_head(
         ("x-client-request-id", client_request_id),
     )
     names = {name for name, _ in default_headers}
-    kept = tuple(pair for pair in own if pair[0] not in names or pair[0] in _NOT_TO_REPLACE)
-    extra = tuple(pair for pair in default_headers if pair[0] not in _NOT_TO_REPLACE)
-    return RequestHead(method="POST", url=url, headers=kept + extra)
-
-
-_NOT_TO_REPLACE = frozenset({"accept-encoding", "connection", "content-type", "x-client-request-id"})
+    kept = tuple(pair for pair in own if pair[0] not in names)
+    return RequestHead(method="POST", url=url, headers=kept + default_headers)
 
 
 def generate_payload(
@@ -84,7 +80,7 @@ def generate_payload(
         raise InputError(f"extra_body repeats {', '.join(repeated)}: use the argument of that name.")
     try:
         return json.dumps({**present, **extra_body}, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         # The text of the original error may hold the lyrics whole.
         raise InputError("extra_body holds a value that JSON has no word for.") from None
 
@@ -132,7 +128,7 @@ class Reply:
     """A 2xx document of the service, read tolerantly: unknown keys are kept in `raw`, wrong types count as absent."""
 
     accepted: bool
-    """`base_resp` says success, or there is none."""
+    """`base_resp` says success, or says nothing that is a number."""
     voice_id: str | None = None
     instrumental_id: str | None = None
     in_progress: bool = False
@@ -145,11 +141,10 @@ class Reply:
 
 def read_reply(document: Mapping[str, Any]) -> Reply:
     """Read the document of an upload or a generation, its audio already taken out."""
-    base = document.get("base_resp")
     data = document.get("data")
     data = data if isinstance(data, Mapping) else {}
     return Reply(
-        accepted=base_code(document) == 0 or base is None,
+        accepted=base_code(document) in {0, None},
         voice_id=_text(document, "voice_id"),
         instrumental_id=_text(document, "instrumental_id"),
         in_progress=data.get("status") == _IN_PROGRESS and not isinstance(data.get("status"), bool),
