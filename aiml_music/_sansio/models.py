@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attrs import field, frozen
-from attrs.validators import in_, instance_of, optional
+from attrs.validators import instance_of, optional
 
 from aiml_music._sansio.audio import AudioInfo
+from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.outcome import Money, Outcome, Phase
 
 
@@ -37,6 +38,16 @@ SAMPLE_RATES = (16_000, 24_000, 32_000, 44_100)
 BITRATES = (32_000, 64_000, 128_000, 256_000)
 
 
+def _one_of(*choices: object) -> Callable[[object, Any, object], None]:
+    def check(_instance: object, attribute: Any, value: object) -> None:
+        # By type too: True is 1 to Python, and 32000.0 is 32000.
+        if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+            names = ", ".join(repr(choice) for choice in choices if choice is not None)
+            raise InputError(f"audio_setting: {attribute.name} must be one of {names}; got {value!r}.")
+
+    return check
+
+
 @frozen(kw_only=True)
 class AudioSetting:
     """The audio asked for; what is left out, the service chooses.
@@ -45,11 +56,14 @@ class AudioSetting:
         format: `mp3`, `wav`, or `pcm` (samples without a header).
         sample_rate: Hz, one of 16000, 24000, 32000, 44100.
         bitrate: bit/s, one of 32000, 64000, 128000, 256000.
+
+    Raises:
+        InputError: one of them is something else.
     """
 
-    format: AudioFormat = field(default="mp3", validator=in_(("mp3", "wav", "pcm")))
-    sample_rate: int | None = field(default=None, validator=optional(in_(SAMPLE_RATES)))
-    bitrate: int | None = field(default=None, validator=optional(in_(BITRATES)))
+    format: AudioFormat = field(default="mp3", validator=_one_of("mp3", "wav", "pcm"))
+    sample_rate: int | None = field(default=None, validator=_one_of(None, *SAMPLE_RATES))
+    bitrate: int | None = field(default=None, validator=_one_of(None, *BITRATES))
 
 
 @frozen(kw_only=True)

@@ -36,17 +36,17 @@ _OWN_HEADERS = frozenset(
 
 
 def key_from_env(environ: Mapping[str, str]) -> Secret:
-    """Return the key of the first variable of `KEY_VARIABLES` that is set.
+    """Return the key of the first variable of `KEY_VARIABLES` that holds something.
 
     Raises:
-        ConfigError: none is, or it is no key.
+        ConfigError: none does, or it is no key.
     """
-    found = next(((name, Secret(environ[name])) for name in KEY_VARIABLES if name in environ), None)
+    found = [(name, Secret(environ[name])) for name in KEY_VARIABLES if name in environ]
     # As in `check_key`: what raises from here on must not hold the key among its locals.
     del environ
-    if found is None:
+    if not found:
         raise ConfigError("No API key.", hint=KEY_HINT)
-    name, unchecked = found
+    name, unchecked = next((pair for pair in found if pair[1].reveal().strip()), found[0])
     return check_key(unchecked.reveal(), origin=name)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, get_args
 
+from attrs import fields as attrs_fields
 from attrs import frozen
 
 from aiml_music._sansio import wire
@@ -93,9 +94,9 @@ def check_audio_setting(value: AudioSetting | Mapping[str, Any] | None) -> Audio
         return value
     try:
         return AudioSetting(**value)
-    except (TypeError, ValueError) as error:
-        # attrs puts the sentence first, and objects that do not belong in a message behind it.
-        raise InputError(f"audio_setting: {error.args[0]}.") from None
+    except TypeError:
+        fields = ", ".join(attribute.name for attribute in attrs_fields(AudioSetting))
+        raise InputError(f"audio_setting takes {fields}, and nothing else.") from None
 
 
 def _ids(

@@ -19,8 +19,13 @@ def clean(text: str, *, secret: str | None = None, max_chars: int = MAX_CHARS) -
     shown = "".join(" " if c.isspace() else "" if unicodedata.category(c) in _HIDDEN else c for c in head)
     if secret:
         shown = shown.replace(secret, "***")
-        if len(text) > len(head):
-            # The cut may have gone through the key, and what is left of it would still be shown.
-            shown = shown[: -len(secret)]
+        # A cut, ours or the network's, may have gone through the key: what is left of it is not shown either.
+        shown = _without_beginning_of(secret, shown)
     shown = " ".join(shown.split())
     return shown if len(shown) <= max_chars else shown[: max_chars - 1] + "…"
+
+
+def _without_beginning_of(secret: str, text: str) -> str:
+    """Return text without the beginning of a key at its end; three characters of one are any word's."""
+    length = next((n for n in range(len(secret) - 1, 3, -1) if text.endswith(secret[:n])), 0)
+    return text[: len(text) - length]

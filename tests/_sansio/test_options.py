@@ -51,7 +51,7 @@ def test_no_key_says_where_one_goes(environ: Mapping[str, str]) -> None:
 @pytest.mark.parametrize(
     ("environ", "complaint"),
     [
-        ({"AIML_API_KEY": "", "AIMLAPI_API_KEY": CANARY}, "AIML_API_KEY is empty."),
+        ({"AIML_API_KEY": "", "AIMLAPI_API_KEY": " "}, "AIML_API_KEY is empty."),
         ({"AIMLAPI_API_KEY": "<YOUR_AIMLAPI_KEY>", "OTHER": CANARY}, "AIMLAPI_API_KEY is a placeholder, not a key."),
         ({"AIML_API_KEY": f"{CANARY}\n{CANARY}"}, "AIML_API_KEY holds a blank (U+000A) at index 21."),
     ],
@@ -323,3 +323,8 @@ def test_options_show_no_secrets() -> None:
     """Neither the key nor a header's value appears when options are printed."""
     options = Options(api_key=Secret(CANARY), default_headers=(("x-token", CANARY),), max_concurrency=1)
     assert CANARY not in repr(options)
+
+
+def test_a_blank_variable_gives_way_to_the_next_one() -> None:
+    """A variable that was cleared by setting it to nothing does not stand before one that holds a key."""
+    assert key_from_env({"AIML_API_KEY": "", "AIMLAPI_API_KEY": CANARY}).reveal() == CANARY

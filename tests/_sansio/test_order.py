@@ -84,7 +84,7 @@ def test_a_reference_brings_its_ids(reference: Reference, ids: tuple[str | None,
         ({"refer_instrumental": VOICE}, "refer_instrumental was given the id of a refer_voice."),
         ({"lyrics": ""}, "The lyrics are empty."),
         ({"model": "music-02"}, "Unknown model 'music-02'."),
-        ({"audio_setting": {"format": "flac"}}, "audio_setting: 'format' must be in"),
+        ({"audio_setting": {"format": "flac"}}, "audio_setting: format must be one of"),
         ({"lyrics_check": "strict"}, "lyrics_check must be 'warn', 'refuse' or 'off'; got 'strict'."),
         ({"extra_body": {"lyrics": "lo"}}, "extra_body repeats lyrics"),
     ],
@@ -167,23 +167,23 @@ def test_a_setting_is_a_value_or_a_mapping(value: AudioSetting | dict[str, Any] 
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        ({"format": "MP3"}, "'format' must be in ('mp3', 'wav', 'pcm') (got 'MP3')"),
-        ({"sample_rate": 48_000}, "'sample_rate' must be in (16000, 24000, 32000, 44100) (got 48000)"),
-        ({"sample_rate": float("nan")}, "'sample_rate' must be in (16000, 24000, 32000, 44100) (got nan)"),
-        ({"bitrate": "256k"}, "'bitrate' must be in (32000, 64000, 128000, 256000) (got '256k')"),
-        ({"bitrate": True}, "'bitrate' must be in (32000, 64000, 128000, 256000) (got True)"),
-        ({"quality": 9}, "unexpected keyword argument 'quality'"),
-        ({7: 7}, "keywords must be strings"),
-        ("mp3", "argument after ** must be a mapping, not str"),
+        ({"format": "MP3"}, ": format must be one of 'mp3', 'wav', 'pcm'; got 'MP3'."),
+        ({"format": None}, ": format must be one of 'mp3', 'wav', 'pcm'; got None."),
+        ({"sample_rate": 48_000}, ": sample_rate must be one of 16000, 24000, 32000, 44100; got 48000."),
+        ({"sample_rate": 32_000.0}, ": sample_rate must be one of 16000, 24000, 32000, 44100; got 32000.0."),
+        ({"bitrate": "256k"}, ": bitrate must be one of 32000, 64000, 128000, 256000; got '256k'."),
+        ({"bitrate": True}, ": bitrate must be one of 32000, 64000, 128000, 256000; got True."),
+        ({"quality": 9}, " takes format, sample_rate, bitrate, and nothing else."),
+        ({7: 7}, " takes format, sample_rate, bitrate, and nothing else."),
+        ("mp3", " takes format, sample_rate, bitrate, and nothing else."),
     ],
-    ids=["format", "rate", "nan", "bitrate", "a bool", "unknown field", "no name", "no mapping"],
+    ids=["format", "no format", "rate", "a float", "bitrate", "a bool", "unknown field", "no name", "no mapping"],
 )
 def test_a_setting_out_of_range_is_refused(value: Any, complaint: str) -> None:
     """A field that is unknown or out of range is named, with what it may be, in one sentence."""
     with pytest.raises(InputError) as caught:
         check_audio_setting(value)
-    assert caught.value.message.startswith("audio_setting: ")
-    assert complaint in caught.value.message
+    assert caught.value.message == f"audio_setting{complaint}"
 
 
 @pytest.mark.parametrize(

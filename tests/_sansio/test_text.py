@@ -76,11 +76,23 @@ def test_an_echoed_key_is_blotted_out(text: str) -> None:
     assert KEY[:8] not in shown
 
 
-@pytest.mark.parametrize("kept", range(1, len(KEY) + 1))
+@pytest.mark.parametrize("kept", range(4, len(KEY)))
 def test_a_key_at_the_cut_does_not_show_its_beginning(kept: int) -> None:
     """Where a huge text is cut, blanks before it must not bring half a key into view."""
     at_the_cut = "echo:" + " " * (4 * MAX_CHARS - 5 - kept)
     assert clean(at_the_cut + KEY + " rest", secret=KEY) == "echo:"
+
+
+@pytest.mark.parametrize("kept", range(4, len(KEY)))
+def test_half_a_key_at_the_end_of_what_came_does_not_show(kept: int) -> None:
+    """Where the network cut a text, the key in it may be cut too."""
+    assert clean(f"echo: {KEY[:kept]}", secret=KEY) == "echo: ".strip()
+
+
+@pytest.mark.parametrize("kept", range(4))
+def test_a_word_that_ends_as_a_key_begins_is_left_alone(kept: int) -> None:
+    """A few letters give no key away, and most words would lose some."""
+    assert clean(f"credit{KEY[:kept]}", secret=KEY) == f"credit{KEY[:kept]}"
 
 
 @given(text=st.text(max_size=3000), max_chars=st.integers(1, 600))
