@@ -86,14 +86,14 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
     """Judge trouble of the network."""
     marks = evidence.marks
     if evidence.audio_bytes:
-        return of_broken_answer(evidence, f"the connection broke: {fault.detail}")
+        return of_broken_answer(evidence, f"the connection broke: {fault.detail.rstrip('.')}")
     outcome, money = evidence.judge(Answer.NONE)
     timed_out = fault.kind is FaultKind.TIMEOUT
     if outcome is Outcome.NOT_SENT:
         what = "before the request was sent" if marks.request_begun else "before anything was sent"
         return Problem(
             error=NotSentTimeout if timed_out else NotSentError,
-            message=f"{evidence.host} could not be reached {what}: {fault.detail}.",
+            message=f"{evidence.host} could not be reached {what}: {fault.detail.rstrip('.')}.",
             outcome=outcome,
             money=money,
             phase=marks.phase,
@@ -103,7 +103,7 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
     answered = "without an answer" if evidence.status is None else f"after HTTP {evidence.status} and before any audio"
     return Problem(
         error=InDoubtTimeout if timed_out else InDoubtError,
-        message=f"{evidence.host} took the request, and the connection ended {answered}: {fault.detail}.",
+        message=f"{evidence.host} took the request, and the connection ended {answered}: {fault.detail.rstrip('.')}.",
         outcome=outcome,
         money=money,
         phase=marks.phase,
@@ -136,6 +136,12 @@ def of_timeout(evidence: Evidence, seconds: float, *, idle: bool = False) -> Pro
     )
 
 
+def _clause(sentence: str) -> str:
+    """Return a sentence as it stands in the middle of another: no full stop, and no capital but of a name."""
+    text = sentence.rstrip(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
 def in_doubt_hint(evidence: Evidence) -> str:
     """Return what to do about a call nobody can say the end of."""
     if evidence.operation is Operation.UPLOAD:
@@ -146,7 +152,7 @@ def in_doubt_hint(evidence: Evidence) -> str:
 def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) -> Problem:
     """Judge an answer that is not a track."""
     meaning = refusal.meaning
-    words = f": {refusal.api_message}" if refusal.api_message else ""
+    words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
     code = f" (code {refusal.api_code})" if refusal.api_code is not None else ""
     if not refusal.authentic:
         return _intercepted(evidence, meaning.answer, f"HTTP {refusal.status}{words}")
@@ -202,7 +208,7 @@ def of_broken_answer(evidence: Evidence, what: str, *, trace_id: str | None = No
     received = f" after {evidence.audio_bytes:,} bytes of audio" if evidence.audio_bytes else ""
     return Problem(
         error=PayloadError,
-        message=f"{evidence.host} answered, but {what[:1].lower()}{what[1:]}{received}.",
+        message=f"{evidence.host} answered, but {_clause(what)}{received}.",
         outcome=outcome,
         money=money,
         phase=Phase.DECODE,
@@ -233,7 +239,7 @@ def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal) -> Problem | No
     """
     if not reply.accepted:
         if evidence.audio_bytes:
-            words = f": {refusal.api_message}" if refusal.api_message else ""
+            words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
             what = f"audio came together with error code {refusal.api_code}{words}"
             return of_broken_answer(evidence, what, trace_id=reply.trace_id)
         return evolve(of_refusal(evidence, refusal, None), trace_id=reply.trace_id)
