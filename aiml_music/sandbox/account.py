@@ -1,0 +1,128 @@
+"""The sandbox's memory: who may come in, which references exist, what was asked and what it cost.
+
+Read from any thread; written by the server's.
+"""
+
+import secrets
+import string
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from threading import Lock
+
+from attrs import asdict, frozen
+
+from aiml_music.sandbox.encoding import LAME, Encoder
+from aiml_music.sandbox.scenarios import SCENARIOS, Scenario
+from aiml_music.sandbox.settings import Settings
+
+CREDITS_PER_TRACK = 63_000
+CREDITS_PER_USD = 2_000_000
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+@frozen(kw_only=True)
+class RequestRecord:
+    """One request and its end. `status` is `None` when no answer was sent."""
+
+    method: str
+    route: str
+    client_request_id: str | None
+    inference_id: str
+    status: int | None
+    charged_credits: int
+    scenario: str | None
+
+
+class Sandbox:
+    """What the service knows.
+
+    Args:
+        settings: how it behaves.
+        encoder: makes MP3s; by default LAME where it is installed. With `None`, ready-made bars are joined instead.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, encoder: Encoder | None = LAME) -> None:
+        self.settings = settings or Settings()
+        self.encoder = encoder
+        self._lock = Lock()
+        self._references: dict[str, bytes] = {}
+        self._requests: tuple[RequestRecord, ...] = ()
+        self._charges = 0
+        self._fault = (self.settings.scenario, self.settings.scenario_uses)
+
+    @property
+    def charges(self) -> int:
+        """How many times money was taken."""
+        return self._charges
+
+    @property
+    def credits(self) -> int:
+        """How many credits were taken in all."""
+        return self._charges * CREDITS_PER_TRACK
+
+    @property
+    def requests(self) -> tuple[RequestRecord, ...]:
+        """Every request so far that was answered or dropped, oldest first."""
+        return self._requests
+
+    def use_scenario(self, name: str | None, *, uses: int | None = None) -> None:
+        """Let generations fail by a named scenario from now on, or with `None` no more.
+
+        Args:
+            name: one of `SCENARIOS`.
+            uses: only for so many generations.
+
+        Raises:
+            KeyError: there is no such scenario.
+        """
+        with self._lock:
+            self._fault = (SCENARIOS[name].name if name else None, uses)
+
+    def next_scenario(self) -> Scenario | None:
+        """Return the fault that the next generation shall have, and count it as used."""
+        with self._lock:
+            name, uses = self._fault
+            if name is None or uses == 0:
+                return None
+            self._fault = (name, uses and uses - 1)
+            return SCENARIOS[name]
+
+    def charge(self) -> int:
+        """Take the price of one track, and return it in credits."""
+        with self._lock:
+            self._charges += 1
+        return CREDITS_PER_TRACK
+
+    def record(self, record: RequestRecord) -> None:
+        """Add a line to the log of requests."""
+        with self._lock:
+            self._requests += (record,)
+
+    def add_reference(self, digest: bytes, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        """Remember a reference under a new id for each kind, which is `vocal` or `instrumental`."""
+        moment = datetime.now(UTC).strftime("%Y%m%d%H%M%S%f")[:16]
+        names = tuple(f"{kind}-{moment}-{''.join(secrets.choice(_LETTERS) for _ in range(8))}" for kind in kinds)
+        with self._lock:
+            self._references.update(dict.fromkeys(names, digest))
+        return names
+
+    def reference(self, name: str, kind: str) -> bytes | None:
+        """Return the digest of a reference of one kind, or `None` when it is not known."""
+        return self._references.get(name) if name.startswith(f"{kind}-") else None
+
+    def state(self) -> Mapping[str, object]:
+        """Return charges, credits and requests as plain values."""
+        with self._lock:
+            return {
+                "charges": self.charges,
+                "credits": self.credits,
+                "usd": usd(self.credits),
+                "references": len(self._references),
+                "requests": [asdict(record) for record in self._requests],
+            }
+
+
+def usd(spent: int) -> str:
+    """Return credits as a decimal number of US dollars."""
+    return f"{spent / CREDITS_PER_USD:.10f}".rstrip("0").rstrip(".")

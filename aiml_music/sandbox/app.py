@@ -1,0 +1,256 @@
+"""The routes of the sandbox: the music-01 pair, and a few of its own to look inside."""
+
+import asyncio
+import mmap
+import tempfile
+from collections.abc import AsyncIterator
+from typing import IO, cast
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from aiml_music.sandbox import checks
+from aiml_music.sandbox.account import Sandbox
+from aiml_music.sandbox.answers import Answer, Digits, Refusal, flat_refusal, issues_refusal
+from aiml_music.sandbox.delivery import NoResponse, TrackResponse, pause
+from aiml_music.sandbox.encoding import AudioSetting, Recording
+from aiml_music.sandbox.front import Exchange, Front
+from aiml_music.sandbox.multipart import Form, MultipartError, boundary_of, too_large
+from aiml_music.sandbox.openapi import GENERATE_PATH, UPLOAD_PATH, document
+from aiml_music.sandbox.probe import measure
+from aiml_music.sandbox.scenarios import SCENARIOS, Delivery, Scenario
+from aiml_music.sandbox.score import Song
+from aiml_music.sandbox.studio import Studio
+
+# Synthesis is pure Python and holds the interpreter: a second worker would only take turns with the first.
+_WORKERS = 1
+
+
+class RefusedError(Exception):
+    """Ends a request with a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Service:
+    """The endpoints, over one sandbox's memory."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.closing = asyncio.Event()
+        self._sandbox = sandbox
+        self._settings = sandbox.settings
+        self._studio = Studio(encoder=sandbox.encoder, longest=sandbox.settings.longest_track)
+        self._tracks: dict[str, bytes] = {}
+        self._workers = anyio.CapacityLimiter(_WORKERS)
+
+    async def upload(self, request: Request) -> Response:
+        """Take a reference and answer with ids for it."""
+        exchange = self._admit(request)
+        scenario = _asked_scenario(request, exchange)
+        with tempfile.TemporaryFile() as file:
+            form = await self._read_form(request, file)
+            issues = checks.check_purpose(form.purpose) + ([] if form.has_file else checks.missing_file())
+            if issues or form.purpose is None:
+                raise RefusedError(issues_refusal(issues))
+            seconds = await anyio.to_thread.run_sync(_measure_file, file)
+        refusal = checks.check_duration(seconds)
+        if refusal is None and scenario is not None:
+            refusal = scenario.refusal
+        if refusal is not None:
+            raise RefusedError(refusal)
+        await pause(self._settings.upload_latency, self.closing)
+        kinds = checks.PURPOSES[form.purpose]
+        names = self._sandbox.add_reference(form.digest, kinds)
+        members = {"vocal": "voice_id", "instrumental": "instrumental_id"}
+        return JSONResponse(
+            {
+                **{members[kind]: name for kind, name in zip(kinds, names, strict=True)},
+                "trace_id": exchange.trace_id,
+                "base_resp": {"status_code": 0, "status_msg": "success"},
+            }
+        )
+
+    async def generate(self, request: Request) -> Response:
+        """Make a track, charge for it once, and send it."""
+        exchange = self._admit(request)
+        scenario = _asked_scenario(request, exchange) or self._sandbox.next_scenario() or _NO_SCENARIO
+        exchange.scenario = scenario.name or None
+        song, setting = await self._read_song(request)
+        if scenario.refusal is not None and not scenario.charged:
+            raise RefusedError(scenario.refusal)
+        recording = await self._record(song, setting)
+        exchange.charge()
+        if scenario.refusal is not None:
+            raise RefusedError(scenario.refusal)
+        if scenario.delivery is Delivery.NOTHING:
+            exchange.record(None)
+            return NoResponse()
+        answer = scenario.edit(
+            Answer(
+                digits=Digits(audio=recording.audio),
+                extra_info=recording.extra_info,
+                trace_id=exchange.trace_id,
+                url=str(request.url_for("track", name=exchange.trace_id)),
+            )
+        )
+        if answer.as_url:
+            self._tracks[exchange.trace_id] = recording.audio
+        return TrackResponse(
+            answer,
+            delivery=scenario.delivery,
+            drip_seconds=self._settings.drip_seconds,
+            closing=self.closing,
+        )
+
+    async def track(self, request: Request) -> Response:
+        """Give out a track that was announced by its address; like any store of files, without asking for a key."""
+        audio = self._tracks.get(request.path_params["name"])
+        if audio is None:
+            raise HTTPException(404)
+        return Response(audio, media_type="application/octet-stream")
+
+    async def state(self, _request: Request) -> Response:
+        """Tell what was asked and charged so far."""
+        return JSONResponse(dict(self._sandbox.state()))
+
+    async def openapi(self, _request: Request) -> Response:
+        """Describe the two routes of the service."""
+        return JSONResponse(document())
+
+    async def home(self, _request: Request) -> Response:
+        """Say to a person with a browser what this is."""
+        return HTMLResponse(_HOME)
+
+    def _admit(self, request: Request) -> Exchange:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip().startswith(self._settings.accept_keys):
+            prefix = self._settings.accept_keys
+            raise RefusedError(
+                flat_refusal(401, f"Unauthorized: this is the sandbox, it takes only keys that start with {prefix!r}")
+            )
+        exchange: Exchange = request.state.exchange
+        return exchange
+
+    async def _read_form(self, request: Request, file: IO[bytes]) -> Form:
+        limit = self._settings.max_upload_bytes
+        try:
+            if int(request.headers.get("content-length", "0")) > limit:
+                raise too_large(limit)
+            form = Form(boundary_of(request.headers.get("content-type")), file)
+            await form.read(request.stream(), max_bytes=limit)
+        except MultipartError as error:
+            raise RefusedError(error.refusal) from error
+        return form
+
+    async def _read_song(self, request: Request) -> tuple[Song, AudioSetting]:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise RefusedError(flat_refusal(400, "Content-Type must be application/json"))
+        payload = checks.parse_json(await _bounded(request.stream(), self._settings.max_request_bytes))
+        if isinstance(payload, Refusal):
+            raise RefusedError(payload)
+        wanted = checks.read_generation(payload)
+        if isinstance(wanted, list):
+            raise RefusedError(issues_refusal(wanted))
+        song = checks.find_song(wanted, self._sandbox.reference, max_lyrics=self._settings.max_lyrics)
+        if isinstance(song, Refusal):
+            raise RefusedError(song)
+        return song, wanted.setting
+
+    async def _record(self, song: Song, setting: AudioSetting) -> Recording:
+        """Return the recording once the latency is over, which it is made in."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        recording = self._studio.remembered(song, setting)
+        if recording is None:
+            recording = await anyio.to_thread.run_sync(self._studio.record, song, setting, limiter=self._workers)
+        await pause(begun + self._settings.latency - clock(), self.closing)
+        return recording
+
+
+_NO_SCENARIO = Scenario(name="", description="Nothing goes wrong.")
+
+
+def create_app(sandbox: Sandbox) -> Starlette:
+    """Return the sandbox as an ASGI application.
+
+    Scenarios that close connections need the sandbox's own server: `running` or `serve`.
+    """
+    service = Service(sandbox)
+    app = Starlette(
+        routes=[
+            Route(UPLOAD_PATH, service.upload, methods=["POST"]),
+            Route(GENERATE_PATH, service.generate, methods=["POST"]),
+            Route("/sandbox/state", service.state),
+            Route("/sandbox/tracks/{name}", service.track, name="track"),
+            Route("/openapi.json", service.openapi),
+            Route("/", service.home),
+        ],
+        middleware=[Middleware(Front, sandbox=sandbox)],
+        exception_handlers={HTTPException: _refuse_http, RefusedError: _refuse},
+    )
+    app.router.redirect_slashes = False
+    app.state.closing = service.closing
+    return app
+
+
+# Starlette types a handler's error as any exception; it passes only those that the handler is registered for.
+async def _refuse(request: Request, error: Exception) -> Response:
+    return _answer(request, cast("RefusedError", error).refusal)
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    failure = cast("HTTPException", error)
+    words = f"{failure.detail}: {request.method} {request.url.path}"
+    return _answer(request, flat_refusal(failure.status_code, words, headers=failure.headers))
+
+
+def _answer(request: Request, refusal: Refusal) -> Response:
+    exchange: Exchange = request.state.exchange
+    return exchange.response(refusal)
+
+
+def _asked_scenario(request: Request, exchange: Exchange) -> Scenario | None:
+    name = request.headers.get("x-sandbox-scenario")
+    if name is None:
+        return None
+    if name not in SCENARIOS:
+        raise RefusedError(flat_refusal(400, f"Unknown scenario; there are: {', '.join(SCENARIOS)}"))
+    exchange.scenario = name
+    return SCENARIOS[name]
+
+
+async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> bytes:
+    whole = b""
+    async for chunk in body:
+        whole += chunk
+        if len(whole) > max_bytes:
+            raise RefusedError(too_large(max_bytes).refusal)
+    return whole
+
+
+def _measure_file(file: IO[bytes]) -> float | None:
+    file.flush()
+    if not file.tell():
+        return None
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return measure(content)
+
+
+_HOME = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>aiml_music sandbox</title>
+<h1>aiml_music sandbox</h1>
+<p>An offline stand-in for the music endpoints of AI/ML API. It takes keys that start with <code>sandbox</code>,
+makes tracks that hum vowels instead of words, and counts what a call would have cost.</p>
+<p><a href="/openapi.json">What it answers</a> · <a href="/sandbox/state">What happened so far</a></p>
+</html>
+"""

@@ -1,0 +1,58 @@
+"""How a sandbox behaves: the numbers and names that its user may choose.
+
+Owns the values and their bounds; what is done with them is the business of the other modules.
+"""
+
+from attrs import Attribute, field, frozen
+from attrs.validators import ge, gt, instance_of, le
+
+from aiml_music.sandbox.scenarios import SCENARIOS
+
+DEFAULT_KEY = "sandbox-key"
+
+MEBIBYTE = 1 << 20
+
+
+def _is_a_scenario(_settings: object, _attribute: object, value: str | None) -> None:
+    if value is not None and value not in SCENARIOS:
+        raise ValueError(f"unknown scenario {value!r}; there are: {', '.join(SCENARIOS)}")
+
+
+@frozen(kw_only=True)
+class Settings:
+    """How the sandbox behaves. Durations are seconds; a limit of `None` is no limit.
+
+    Args:
+        latency: how long a generation takes, from 0 to 3600 (the service: about 60).
+        upload_latency: how long an upload takes once its last byte is there.
+        accept_keys: the prefix of the keys that are let in. It must begin with `sandbox`, so a real key never fits.
+        scenario: a named fault for generations that name none themselves, see `SCENARIOS`.
+        scenario_uses: only for so many generations; afterwards all is well again.
+        longest_track: no track is longer than this, 0.5 to 60. Short tracks make a test with many of them cheap.
+        drip_seconds: how long an answer takes in the scenario `slow_body`.
+        max_lyrics: characters; more are refused.
+        max_upload_bytes: of the whole body of an upload.
+        max_request_bytes: of the JSON of a generation.
+    """
+
+    latency: float = field(default=2.0, validator=[ge(0), le(3600)])
+    upload_latency: float = field(default=0.0, validator=[ge(0), le(3600)])
+    accept_keys: str = field(default="sandbox", validator=instance_of(str))
+    scenario: str | None = field(default=None, validator=_is_a_scenario)
+    scenario_uses: int | None = field(default=None)
+    longest_track: float = field(default=60.0, validator=[ge(0.5), le(60)])
+    drip_seconds: float = field(default=10.0, validator=[ge(0), le(3600)])
+    max_lyrics: int | None = field(default=600)
+    max_upload_bytes: int = field(default=128 * MEBIBYTE, validator=gt(0))
+    max_request_bytes: int = field(default=MEBIBYTE, validator=gt(0))
+
+    @accept_keys.validator
+    def _never_a_real_key(self, _attribute: object, value: str) -> None:
+        if not value.startswith("sandbox"):
+            raise ValueError("accept_keys must begin with 'sandbox': the sandbox takes no real keys")
+
+    @scenario_uses.validator
+    @max_lyrics.validator
+    def _at_least_one(self, attribute: "Attribute[int | None]", value: int | None) -> None:
+        if value is not None and value < 1:
+            raise ValueError(f"{attribute.name} must be at least 1, not {value!r}")
