@@ -4,7 +4,6 @@ Three things differ from what users of other clients expect, all for the sake of
 the whole call; a request that may have been delivered is never sent again; no type of the HTTP library shows.
 """
 
-import inspect
 import os
 import uuid
 import warnings
@@ -21,6 +20,8 @@ from attrs import evolve
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import Delivery
+from aiml_music._calls.keys import ask_for_key, hidden, key_source
+from aiml_music._calls.reservation import reserve
 from aiml_music._calls.session import Session
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.bodies import BytesBody
@@ -50,7 +51,7 @@ from aiml_music._sansio.options import (
 )
 from aiml_music._sansio.ports import Body, Clock, Source, Transport
 from aiml_music._sansio.retry import RetryPolicy
-from aiml_music._sansio.secret import KeyInput, KeySource, Secret, check_key
+from aiml_music._sansio.secret import KeyInput
 
 
 class AsyncMusicClient:
@@ -91,8 +92,10 @@ class AsyncMusicClient:
         transport: Transport | None = None,
         clock: Clock | None = None,
     ) -> None:
+        key = hidden(api_key)
+        del api_key
         self._options = Options(
-            api_key=key_from_env(os.environ) if api_key is None else _key_source(api_key),
+            api_key=key_from_env(os.environ) if key is None else key_source(key),
             base_url=check_base_url(
                 base_url_from_env(os.environ) if base_url is None else base_url,
                 allow_insecure_http=allow_insecure_http,
@@ -110,7 +113,9 @@ class AsyncMusicClient:
         self._owns_session = True
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._options.base_url!r})"
+        # A report of a crash may ask while the constructor is still at it.
+        options = vars(self).get("_options")
+        return f"{type(self).__name__}({'' if options is None else f'base_url={options.base_url!r}'})"
 
     def __reduce__(self) -> Any:
         raise TypeError("a client is not pickled or copied: it holds a key and a queue; make one where it is needed")
@@ -155,12 +160,14 @@ class AsyncMusicClient:
         Raises:
             ConfigError: an option cannot be used.
         """
+        key = hidden(api_key)
+        del api_key
         mine = self._options
         headers = dict(mine.default_headers) | dict(check_headers(default_headers or {}))
         view = object.__new__(type(self))
         view._options = evolve(
             mine,
-            api_key=mine.api_key if api_key is None else _key_source(api_key),
+            api_key=mine.api_key if key is None else key_source(key),
             timeouts=mine.timeouts if timeout is UNSET else check_timeout(timeout),
             retry=mine.retry if max_retries is None and retry is None else check_retry(max_retries, retry),
             default_headers=tuple(headers.items()),
@@ -262,7 +269,8 @@ class AsyncMusicClient:
         plan = await self._generate_plan(asked, timeout, client_request_id)
         if to is None:
             return await self._deliver(plan, MemorySink(), asked)
-        sink = await _reserve(Path(to), asked, overwrite=overwrite)
+        room = largest_bytes(asked.audio_setting)
+        sink = await reserve(Path(to), expected_bytes=room, overwrite=overwrite)
         try:
             return await self._deliver(plan, sink, asked)
         finally:
@@ -343,22 +351,11 @@ class AsyncMusicClient:
                 default_headers=options.default_headers,
             ),
             body=body,
-            key=await _ask_for_key(options.api_key),
+            key=await ask_for_key(options.api_key),
             client_request_id=request_id,
             timeouts=timeouts,
             retry=options.retry,
         )
-
-
-def _key_source(value: KeyInput) -> KeySource:
-    return value if callable(value) else check_key(value)
-
-
-async def _ask_for_key(source: KeySource) -> Secret:
-    if isinstance(source, Secret):
-        return source
-    value = source()
-    return check_key(await value if inspect.isawaitable(value) else value, origin="the key that api_key() returned")
 
 
 def _generate_order(
@@ -384,18 +381,6 @@ def _generate_order(
     for advice in asked.advice:
         warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
     return asked
-
-
-async def _reserve(target: Path, asked: order.GenerateOrder, *, overwrite: bool) -> FileSink:
-    def reserve() -> FileSink:
-        return FileSink.reserve(
-            target,
-            expected_bytes=largest_bytes(asked.audio_setting),
-            overwrite=overwrite,
-            token=uuid.uuid4().hex[:12],
-        )
-
-    return await anyio.to_thread.run_sync(reserve)
 
 
 def _examine(source: Source, check: bool) -> tuple[str, AudioInfo | None]:  # noqa: FBT001 - called in a worker thread

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import anyio.lowlevel
 
+from aiml_music._calls.keys import hidden
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.loop_thread import LoopThread
 from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt
@@ -54,15 +55,17 @@ class MusicClient:
 
     @_like(AsyncMusicClient.__init__)
     def __init__(self, **options: Any) -> None:
+        options["api_key"] = hidden(options.get("api_key"))
         self._client = AsyncMusicClient(**options)
         self._thread = LoopThread()
         self._warned = False
-        self._owns_thread = True
+        self._owner: MusicClient | None = None
         # Also at the interpreter's exit, for a client that nobody closed.
         weakref.finalize(self, self._thread.stop)
 
     def __repr__(self) -> str:
-        return repr(self._client).replace("Async", "", 1)
+        twin = vars(self).get("_client")
+        return f"{type(self).__name__}()" if twin is None else repr(twin).replace("Async", "", 1)
 
     def __reduce__(self) -> Any:
         return self._client.__reduce__()
@@ -77,7 +80,7 @@ class MusicClient:
 
     def close(self) -> None:
         """Take no more calls, and end the thread; on a view of another client it does nothing."""
-        if self._owns_thread:
+        if self._owner is None:
             self._run(self._client.close)
             self._thread.stop()
 
@@ -87,9 +90,12 @@ class MusicClient:
 
     @_like(AsyncMusicClient.with_options)
     def with_options(self, **options: Any) -> "MusicClient":  # noqa: D102 - its twin's
+        options["api_key"] = hidden(options.get("api_key"))
         view = object.__new__(type(self))
         view._client = self._client.with_options(**options)
-        view._thread, view._warned, view._owns_thread = self._thread, self._warned, False
+        view._thread, view._warned = self._thread, self._warned
+        # Kept alive: when the owner goes, the thread ends with all that runs in it.
+        view._owner = self._owner or self
         return view
 
     upload = _blocking(AsyncMusicClient.upload)

@@ -1,18 +1,32 @@
 """A server that says exactly what a test tells it to, byte by byte, and counts the complete requests it saw.
 
 Raw sockets on threads of its own, so that clients of either event loop can be driven against it, and so that no HTTP
-library on this side can hide what the other side did.
+library on this side can hide what the other side did. What the service would say is in `answers`.
 """
 
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
+
+# Nothing here waits longer for a client, whatever a test got wrong.
+_PATIENCE = 20.0
+
+
+class Step(Protocol):
+    """One thing a script does with a connection."""
+
+    def play(self, connection: socket.socket) -> None:
+        """Do it."""
+
+
+Script = Sequence[Step]
 
 
 @frozen
@@ -21,15 +35,67 @@ class Send:
 
     data: bytes
 
+    def play(self, connection: socket.socket) -> None:
+        connection.sendall(self.data)
+
+
+@frozen
+class Drip:
+    """Write these bytes one by one, with a pause before each."""
+
+    data: bytes
+    pause: float
+
+    def play(self, connection: socket.socket) -> None:
+        never = threading.Event()
+        for place in range(len(self.data)):
+            never.wait(self.pause)
+            connection.sendall(self.data[place : place + 1])
+
 
 @frozen
 class Reset:
     """Cut the connection with RST, as a crashed peer does."""
 
+    def play(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@frozen
+class HalfClose:
+    """Say that no more will come, and go on listening."""
+
+    def play(self, connection: socket.socket) -> None:
+        connection.shutdown(socket.SHUT_WR)
+
 
 @frozen
 class Hang:
     """Say nothing until the client goes away."""
+
+    def play(self, connection: socket.socket) -> None:
+        while connection.recv(65536):
+            pass
+
+
+@frozen
+class Await:
+    """Go on when the test says so."""
+
+    event: threading.Event
+
+    def play(self, _connection: socket.socket) -> None:
+        self.event.wait(_PATIENCE)
+
+
+@frozen
+class Signal:
+    """Tell the test that the script got here."""
+
+    event: threading.Event
+
+    def play(self, _connection: socket.socket) -> None:
+        self.event.set()
 
 
 @frozen
@@ -38,8 +104,30 @@ class ReadOnly:
 
     count: int
 
+    def play(self, connection: socket.socket) -> None:
+        connection.recv(self.count)
 
-Step = Send | Reset | Hang | ReadOnly
+
+@frozen
+class ReadHead:
+    """Read the head of the request, and not its body, before going on."""
+
+    def play(self, connection: socket.socket) -> None:
+        _read_head(connection)
+
+
+@frozen
+class Tunnel:
+    """Pass bytes on to another port of this machine, both ways, as a proxy does after CONNECT."""
+
+    port: int
+
+    def play(self, connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE) as inner:
+            back = threading.Thread(target=_pump, args=(inner, connection), daemon=True)
+            back.start()
+            _pump(connection, inner)
+            back.join(_PATIENCE)
 
 
 @frozen
@@ -56,22 +144,31 @@ class Request:
         return json.loads(self.body)
 
 
-@define
+@define(eq=False)
 class Loopback:
-    """A running server: each connection plays the next script, the last one for ever."""
+    """A running server: each connection plays the next script, the last one for ever.
 
-    scripts: Sequence[Sequence[Step]]
-    port: int = 0
+    Attributes:
+        connections: how many were accepted.
+        requests: the complete requests, in the order of their ends.
+        peak: how many connections were open at once at most.
+    """
+
+    scripts: Sequence[Script]
+    port: int
+    secure: ssl.SSLContext | None = None
     connections: int = 0
-    requests: list[Request] = field(factory=list)
-    _lock: threading.Lock = field(factory=threading.Lock)
+    requests: list[Request] = field(factory=list, repr=False)
+    peak: int = 0
+    _gone: threading.Condition = field(factory=threading.Condition)
     _open: set[socket.socket] = field(factory=set)
     _threads: list[threading.Thread] = field(factory=list)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.secure is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def serve(self, listener: socket.socket) -> None:
         """Accept until the listener closes."""
@@ -80,57 +177,73 @@ class Loopback:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with self._lock:
+            with self._gone:
                 script = self.scripts[min(self.connections, len(self.scripts) - 1)]
                 self.connections += 1
                 self._open.add(connection)
+                self.peak = max(self.peak, len(self._open))
             thread = threading.Thread(target=self._play, args=(connection, script), daemon=True)
             self._threads.append(thread)
             thread.start()
 
+    def wait_until_idle(self) -> bool:
+        """Wait until no connection is open, and say whether that came to pass."""
+        with self._gone:
+            return self._gone.wait_for(lambda: not self._open, timeout=5)
+
     def stop(self) -> None:
         """Close what is open, and wait for the threads."""
-        with self._lock:
+        with self._gone:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(_PATIENCE)
 
-    def _play(self, connection: socket.socket, script: Sequence[Step]) -> None:
-        connection.settimeout(30)
+    def _play(self, accepted: socket.socket, script: Script) -> None:
+        accepted.settimeout(_PATIENCE)
+        connection = accepted
         try:
-            partial = [step.count for step in script if isinstance(step, ReadOnly)]
-            if partial:
-                connection.recv(partial[0])
-            else:
-                self.requests.append(_read_request(connection))
-            for step in script:
-                match step:
-                    case Send(data):
-                        connection.sendall(data)
-                    case Reset():
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    case Hang():
-                        while connection.recv(65536):
-                            pass
-        except OSError:
-            pass
+            with contextlib.suppress(OSError):
+                if self.secure is not None:
+                    connection = self.secure.wrap_socket(accepted, server_side=True)
+                self._run(connection, script)
         finally:
-            with self._lock:
-                self._open.discard(connection)
-                connection.close()
+            connection.close()
+            with self._gone:
+                # `wrap_socket` took the descriptor over; the object that was accepted is what the set knows.
+                self._open.discard(accepted)
+                self._gone.notify_all()
+
+    def _run(self, connection: socket.socket, script: Script) -> None:
+        if not any(isinstance(step, ReadOnly | ReadHead) for step in script):
+            self.requests.append(_read_request(connection))
+        for step in script:
+            step.play(connection)
 
 
 class _EarlyEndError(OSError):
     pass
 
 
-def _read_request(connection: socket.socket) -> Request:
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def _read_head(connection: socket.socket) -> tuple[bytes, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
         data += _more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
+    return head, body
+
+
+def _read_request(connection: socket.socket) -> Request:
+    head, body = _read_head(connection)
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", "0")):
@@ -146,12 +259,25 @@ def _more(connection: socket.socket) -> bytes:
     return data
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
 @contextlib.contextmanager
-def loopback(*scripts: Sequence[Step], wrap: Callable[[socket.socket], socket.socket] | None = None) -> Iterator[Loopback]:
-    """Serve scripts on a free port of this machine."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = Loopback(scripts, port=listener.getsockname()[1])
-    thread = threading.Thread(target=server.serve, args=(listener if wrap is None else wrap(listener),), daemon=True)
+def loopback(*scripts: Script, secure: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Loopback]:
+    """Serve scripts on this machine.
+
+    Args:
+        scripts: what each connection does; without `ReadOnly` or `ReadHead` it reads a whole request first.
+        secure: speak TLS with this context.
+        port: where; default: a free one.
+    """
+    listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+    server = Loopback(scripts, port=listener.getsockname()[1], secure=secure)
+    thread = threading.Thread(target=server.serve, args=(listener,), daemon=True)
     thread.start()
     try:
         yield server
@@ -160,31 +286,5 @@ def loopback(*scripts: Sequence[Step], wrap: Callable[[socket.socket], socket.so
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(_PATIENCE)
         server.stop()
-
-
-def answer(
-    body: bytes | dict[str, Any], *, status: str = "200 OK", headers: Sequence[tuple[str, str]] = (), length: int | None = None
-) -> Send:
-    """Return a whole HTTP answer."""
-    content = json.dumps(body).encode() if isinstance(body, dict) else body
-    kind = "application/json" if isinstance(body, dict) else "text/html"
-    lines = [
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {kind}",
-        f"Content-Length: {len(content) if length is None else length}",
-        *(f"{name}: {value}" for name, value in headers),
-    ]
-    return Send("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
-
-
-def generated(audio: bytes, **changes: Any) -> dict[str, Any]:
-    """Return the service's document for a generation that succeeded."""
-    document: dict[str, Any] = {
-        "data": {"status": 2, "audio": audio.hex()},
-        "extra_info": {},
-        "trace_id": "04fb6a8721abeee5b66edd452b4d0f33",
-        "base_resp": {"status_code": 0, "status_msg": "success"},
-    }
-    return {**document, **changes}

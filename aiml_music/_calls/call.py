@@ -6,14 +6,20 @@ No limit of time and no task group is held between two steps: the blocking facad
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from types import TracebackType
 from typing import Self, TypeVar
 
 import anyio
 
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
-from aiml_music._sansio.errors import Circumstances, MusicError, NotSentTimeout, StorageError, what_happened
+from aiml_music._sansio.errors import (
+    Circumstances,
+    InputError,
+    MusicError,
+    NotSentTimeout,
+    StorageError,
+    what_happened,
+)
 from aiml_music._sansio.models import Attempt, Operation, Receipt
 from aiml_music._sansio.outcome import Answer, Money, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
@@ -59,8 +65,9 @@ class Call:
             await self._take_place()
             total = self.plan.timeouts.total
             deadline = math.inf if total is None else self._clock.monotonic() + total
-            waited = 0.0
-            for number in count(1):
+            number, waited = 0, 0.0
+            while True:
+                number += 1
                 problem = await self._attempt(number, waited, deadline)
                 if problem is None:
                     return
@@ -193,6 +200,11 @@ class Call:
         except EndedBadlyError as ended:
             problem = ended.problem
             await current.aclose()
+        except InputError as error:
+            # A reference that changed while it was sent is found out by the body, which knows nothing of the call.
+            error.operation, error.client_request_id = self.plan.operation, self.plan.client_request_id
+            error.elapsed = self._clock.monotonic() - self._began
+            raise
         self._attempts.append(
             Attempt(
                 number=number,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from aiml_music._calls.call import Call
@@ -46,6 +47,19 @@ class Delivery:
 
     async def _deliver(self, yield_if_late: Callable[[], None]) -> Track:
         try:
+            await self._receive(yield_if_late)
+            return await self._keep(await self._inspect())
+        except MusicError:
+            raise
+        except OSError as error:
+            # A disk that neither takes the rest nor gives back the beginning: what is on it is all there is.
+            trouble = error
+        failure = self._call.error(verdict.of_lost_disk(self._call.evidence, trouble))
+        failure.salvage = await self._salvage("partial")
+        raise failure
+
+    async def _receive(self, yield_if_late: Callable[[], None]) -> None:
+        try:
             while piece := await self._call.read():
                 self._store(piece)
                 yield_if_late()
@@ -57,7 +71,6 @@ class Delivery:
             if isinstance(saved, Path):
                 cancelled.add_note(f"aiml_music: what had come of the track is in {saved}.")
             raise
-        return await self._keep(await self._inspect())
 
     def _store(self, piece: bytes) -> None:
         sink = self._sink
@@ -69,18 +82,9 @@ class Delivery:
         except OSError as error:
             # The disk has failed and the track is paid for: it goes on into memory, and leaves inside the error.
             self._disk_trouble = error
-            self._sink = self._emptied(sink, error)
+            self._sink = sink.to_memory()
+            sink.discard()
             self._sink.write(piece)
-
-    def _emptied(self, sink: FileSink, trouble: OSError) -> MemorySink:
-        try:
-            memory = sink.to_memory()
-        except OSError:
-            # A disk that takes nothing and gives nothing back: what is on it is all there is.
-            lost = _unstored(sink.salvage("partial"), trouble)
-            raise self._call.stamp(lost, Outcome.DAMAGED, Phase.STORE) from None
-        sink.discard()
-        return memory
 
     async def _inspect(self) -> AudioInfo | None:
         if self._format == "pcm":
@@ -145,17 +149,22 @@ class Delivery:
             return sink.content() or None
         kept: Path | bytes | None = None
         with anyio.CancelScope(shield=True):
-            # Where somebody removed the file, its bytes can still be read.
-            kept = await anyio.to_thread.run_sync(lambda: sink.salvage(kind) or sink.to_memory().content() or None)
+            kept = await anyio.to_thread.run_sync(_salvaged, sink, kind)
         return kept  # noqa: RET504 - a scope may swallow what is in it, says mypy of a return inside
 
 
-def _unstored(salvage: bytes | Path | None, trouble: OSError) -> StorageError:
+def _salvaged(sink: FileSink, kind: Literal["partial", "unverified"]) -> Path | bytes | None:
+    kept = sink.salvage(kind)
+    # Where somebody removed the file, its bytes can still be read.
+    return kept or sink.to_memory().content() or None
+
+
+def _unstored(salvage: bytes, trouble: OSError) -> StorageError:
     return StorageError(
         f"The track could not be written: {trouble.strerror}.",
         errno=trouble.errno,
         filename=trouble.filename,
-        hint="What there is of it is in this error's salvage.",
+        hint="Its bytes are in this error's salvage.",
         salvage=salvage,
     )
 
@@ -168,6 +177,7 @@ async def _sheltered(work: Callable[[Callable[[], None]], Awaitable[Track]], clo
     """
     done: list[Track] = []
     failed: list[MusicError] = []
+    parting_words: list[str] = []
 
     async def run() -> None:
         late = clock.monotonic() + _SHIELD_SECONDS
@@ -178,15 +188,23 @@ async def _sheltered(work: Callable[[Callable[[], None]], Awaitable[Track]], clo
 
             try:
                 done.append(await work(yield_if_late))
+                parting_words.append(f"aiml_music: the track was kept all the same, in {done[0].path}.")
             except MusicError as error:
                 failed.append(error)
+                where = f" What came is in {error.salvage}." if isinstance(error.salvage, Path) else ""
+                parting_words.append(f"aiml_music: {error}{where}")
+            except anyio.get_cancelled_exc_class() as cancelled:
+                parting_words.extend(cancelled.__notes__)
+                raise
 
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(run)
+        # Trio does not raise a cancellation that came while the group was waiting for its last member.
+        await anyio.lowlevel.checkpoint_if_cancelled()
     except anyio.get_cancelled_exc_class() as cancelled:
-        for track in done:
-            cancelled.add_note(f"aiml_music: the track was kept all the same, in {track.path}.")
+        for note in parting_words:
+            cancelled.add_note(note)
         raise
     if failed:
         raise failed[0]

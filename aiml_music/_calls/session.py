@@ -1,5 +1,7 @@
 """What all views of one client share: the transport, the clock, the queue, and whether it is still open."""
 
+import os
+
 import anyio
 import anyio.lowlevel
 
@@ -22,6 +24,7 @@ class Session:
         self._max_concurrency = max_concurrency
         self._limiter: anyio.CapacityLimiter | None = None
         self._loop: object = None
+        self._process = os.getpid()
 
     def call(self, plan: Plan) -> Call:
         """Return a call that will queue with all others of this session.
@@ -34,10 +37,11 @@ class Session:
         return Call(plan, transport=self.transport, limiter=self._queue(), clock=self.clock)
 
     def _queue(self) -> anyio.CapacityLimiter:
-        loop = anyio.lowlevel.current_token()
-        if self._limiter is None or self._loop != loop:
-            # Nothing but the queue belongs to an event loop, so an idle client simply moves to the next one.
-            if self._limiter is not None and self._limiter.borrowed_tokens:
+        process, loop = os.getpid(), anyio.lowlevel.current_token()
+        if self._limiter is None or self._loop != loop or self._process != process:
+            # Nothing but the queue belongs to an event loop, so an idle client simply moves to the next one. After a
+            # fork, whatever was under way is the parent's.
+            if self._limiter is not None and self._process == process and self._limiter.borrowed_tokens:
                 raise RuntimeError("this client is at work in another event loop; make one client for each loop")
-            self._limiter, self._loop = anyio.CapacityLimiter(self._max_concurrency), loop
+            self._limiter, self._loop, self._process = anyio.CapacityLimiter(self._max_concurrency), loop, process
         return self._limiter

@@ -3,10 +3,13 @@
 import os
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -32,26 +35,17 @@ class LoopThread:
         A Ctrl-C meanwhile cancels the work, waits until it has let go, and goes on with the notes of the cancellation,
         which say what happened to the request and to the money.
         """
-        notes: list[str] = []
-        ended = threading.Event()
-
-        async def step() -> T:
-            try:
-                return await work()
-            except anyio.get_cancelled_exc_class() as cancelled:
-                notes.extend(getattr(cancelled, "__notes__", ()))
-                raise
-            finally:
-                ended.set()
-
-        future = self._started().start_task_soon(step)
+        step, portal = _Step(work), self._started()
+        future: Future[T] | None = None
         try:
+            future = portal.start_task_soon(step.run)
             return future.result()
         except BaseException as interruption:
-            if not future.done():
-                future.cancel()
-                ended.wait(_LANDING_SECONDS)
-                for note in notes:
+            # A Ctrl-C may come while the work is being handed over: whether it arrived, only the loop knows.
+            if future is None or not future.done():
+                portal.start_task_soon(step.cancel)
+                step.ended.wait(_LANDING_SECONDS)
+                for note in step.notes:
                     interruption.add_note(note)
             raise
 
@@ -60,9 +54,13 @@ class LoopThread:
         with self._lock:
             portal, self._portal = self._portal, None
             thread, self._thread = self._thread, None
-        if portal is not None and thread is not None and self._process == os.getpid():
-            portal.start_task_soon(portal.stop, True)  # noqa: FBT003 - the portal takes no keywords
-            thread.join()
+        if portal is None or thread is None or self._process != os.getpid():
+            return
+        if thread is threading.current_thread():
+            # The garbage collector may end a forgotten client on the loop's own thread, which cannot wait for itself.
+            threading.Thread(target=_end, args=(portal, thread), daemon=True).start()
+        else:
+            _end(portal, thread)
 
     def _started(self) -> BlockingPortal:
         with self._lock:
@@ -86,3 +84,47 @@ class LoopThread:
         self._thread.start()
         ready.wait()
         return portals[0]
+
+
+class _Step(Generic[T]):
+    """Work on its way through the loop, which can be cancelled from the moment it is handed over.
+
+    Attributes:
+        ended: set once nothing of it runs any more.
+        notes: what its cancellation had to say.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._scope: anyio.CancelScope | None = None
+        self.ended = threading.Event()
+        self.notes: list[str] = []
+
+    async def run(self) -> T:
+        """Do the work."""
+        try:
+            with anyio.CancelScope() as self._scope:
+                return await self._noting()
+        finally:
+            self.ended.set()
+        raise RuntimeError("the work was cancelled, and nobody waits for it")
+
+    async def _noting(self) -> T:
+        try:
+            return await self._work()
+        except anyio.get_cancelled_exc_class() as cancelled:
+            self.notes.extend(getattr(cancelled, "__notes__", ()))
+            raise
+
+    def cancel(self) -> None:
+        """Cancel the work, on the loop's thread."""
+        if self._scope is None:
+            # What was handed over before this has begun by now: so it never was.
+            self.ended.set()
+        else:
+            self._scope.cancel()
+
+
+def _end(portal: BlockingPortal, thread: threading.Thread) -> None:
+    portal.start_task_soon(portal.stop, True)  # noqa: FBT003 - the portal takes no keywords
+    thread.join()

@@ -26,13 +26,14 @@ _BY_NAME = {
 }
 
 
-def as_fault(error: BaseException) -> TransportFault:
+def as_fault(error: BaseException, *, outside: BaseException | None = None) -> TransportFault:
     """Return what a failed exchange means.
 
     Args:
         error: whatever an HTTP library or the system raised.
+        outside: what the caller was handling when the exchange began; Python chains it beneath every new error.
     """
-    beneath = list(_beneath(error))
+    beneath = list(_beneath(error, outside))
     return TransportFault(_kind(error, beneath), _detail(error, beneath))
 
 
@@ -43,7 +44,9 @@ def _kind(error: BaseException, beneath: list[BaseException]) -> FaultKind:
         return FaultKind.TLS_TRUST
     if any(isinstance(e, ssl.SSLError) for e in beneath):
         return FaultKind.TLS
-    return _BY_NAME.get(type(error).__name__, FaultKind.READ)
+    kind = _BY_NAME.get(type(error).__name__, FaultKind.READ)
+    # A proxy that wants a password wants it the next time too.
+    return FaultKind.PROXY_SETUP if kind is FaultKind.PROXY and str(error).startswith("407") else kind
 
 
 def _detail(error: BaseException, beneath: list[BaseException]) -> str:
@@ -52,16 +55,16 @@ def _detail(error: BaseException, beneath: list[BaseException]) -> str:
         if isinstance(inner, ssl.SSLCertVerificationError):
             return clean(inner.verify_message)
     for inner in beneath:
-        # A resolver's numbers are its own: its text says what they mean.
-        if isinstance(inner, OSError) and not isinstance(inner, socket.gaierror) and inner.errno:
+        # The numbers of a resolver and of OpenSSL are their own: their text says what they mean.
+        if isinstance(inner, OSError) and not isinstance(inner, socket.gaierror | ssl.SSLError) and inner.errno:
             return clean(os.strerror(inner.errno))
     texts = (clean(str(inner)) for inner in (error, *beneath))
     return next(filter(None, texts), type(error).__name__)
 
 
-def _beneath(error: BaseException) -> Iterator[BaseException]:
+def _beneath(error: BaseException, outside: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and all it was raised from, the members of groups included."""
-    waiting, seen = [error], set[int]()
+    waiting, seen = [error], {id(outside)}
     while waiting:
         current = waiting.pop()
         if id(current) in seen:

@@ -1,5 +1,6 @@
 """Which proxy a request goes through, as the environment says."""
 
+import ipaddress
 import urllib.request
 from urllib.parse import urlsplit
 
@@ -10,11 +11,18 @@ def proxy_for(url: str) -> str | None:
     Loopback is never sent through a proxy: the sandbox lives there, and a proxy's loopback is another machine's.
     """
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1" or urllib.request.proxy_bypass(host):
+    # With its port, which an entry of NO_PROXY may name.
+    if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.netloc):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if proxy and "://" not in proxy:
         return f"http://{proxy}"
     return proxy
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -7,6 +7,9 @@ from types import ModuleType
 
 import anyio.to_thread
 
+from aiml_music._sansio.ports import FaultKind, TransportFault
+from aiml_music._sansio.text import clean
+
 
 @functools.cache
 def untrusting_context() -> ssl.SSLContext:
@@ -19,6 +22,9 @@ async def trusting_context(httpx: ModuleType) -> ssl.SSLContext:
 
     Args:
         httpx: the HTTP library, which knows where its authorities are.
+
+    Raises:
+        TransportFault: the authorities cannot be read.
     """
     where = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     if where not in _built:
@@ -30,4 +36,9 @@ _built: dict[tuple[str | None, str | None], ssl.SSLContext] = {}
 
 
 def _build(httpx: ModuleType, where: tuple[str | None, str | None]) -> None:
-    _built[where] = httpx.create_ssl_context()
+    try:
+        _built[where] = httpx.create_ssl_context()
+    except OSError as error:
+        # A malformed file is an SSLError, whose words are OpenSSL's.
+        detail = clean(error.strerror or str(error))
+        raise TransportFault(FaultKind.TLS_TRUST, f"no certificate authorities could be read: {detail}") from None

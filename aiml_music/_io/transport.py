@@ -8,13 +8,13 @@ The only module that knows httpx, and it imports it late: `import aiml_music` st
 stays a change of one file.
 """
 
-import contextlib
 import importlib
 import math
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,6 @@ from aiml_music._io.tls import trusting_context, untrusting_context
 from aiml_music._sansio.errors import MusicError
 from aiml_music._sansio.ports import Body, Exchange, FaultKind, Progress, RequestHead, ResponseHead, TransportFault
 from aiml_music._sansio.secret import Secret
-from aiml_music._sansio.text import clean
 
 if TYPE_CHECKING:
     import httpx
@@ -82,11 +81,14 @@ def _one_connection(library: ModuleType, context: ssl.SSLContext, url: str) -> "
             socket_options=_keep_alive_options(),
             proxy=proxy_for(url),
         )
-    except (ValueError, ImportError) as error:
-        detail = clean(str(error))
+    except ImportError:
+        detail = "SOCKS needs the package 'socksio'"
+    except (ValueError, library.InvalidURL):
+        # Not in the library's words, which may hold a part of a password.
+        detail = "it is no address of an http, https or socks5 proxy"
     else:
         return transport
-    raise TransportFault(FaultKind.PROXY, f"the proxy of the environment cannot be used: {detail}")
+    raise TransportFault(FaultKind.PROXY_SETUP, f"the proxy of the environment cannot be used: {detail}")
 
 
 @define
@@ -98,30 +100,32 @@ class _Call:
     key: Secret = field(repr=False)
     progress: Progress
     connecting: anyio.CancelScope
+    traced: bool = False
+    connected: Any = None
+    """What httpcore connected, from then on."""
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Follow httpcore's own account of the request (its `trace` extension)."""
+        if event.endswith(".connect_tcp.complete"):
+            self.connected = info["return_value"]
         # A proxy is asked to CONNECT by events of the same names; that is not our request yet.
-        if event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
-            self._begin()
+        elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+            self.traced = True
+            self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Note that the request is on its way."""
         self.connecting.deadline = math.inf
-        self.progress.request_begun()
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body, and say so before its last byte can leave."""
-        sent = 0
-        # A transport without a trace (a mock, another library) is still noticed here.
-        self._begin()
-        async for chunk in self.body.chunks():
-            sent += len(chunk)
-            if sent >= self.body.length:
-                self.progress.body_handed_over()
-            yield chunk
+        if self.body.length:
+            self.progress.request_begun()
+        else:
+            # Without a body, the head is all that a server waits for.
+            self.progress.body_handed_over()
 
     def as_httpx(self, library: ModuleType) -> "httpx.Request":
+        url = library.URL(self.request.url)
         headers = [
+            ("host", url.netloc.decode("ascii")),
             *self.request.headers,
             ("content-length", str(self.body.length)),
             ("authorization", f"Bearer {self.key.reveal()}"),
@@ -129,9 +133,38 @@ class _Call:
         # httpx's own limits are per read and never add up; the limits that count stand above this module.
         extensions = {"trace": self.trace, "timeout": {}}
         request: httpx.Request = library.Request(
-            self.request.method, self.request.url, headers=headers, content=self.chunks(), extensions=extensions
+            self.request.method, url, headers=headers, stream=_stream(library, self), extensions=extensions
         )
         return request
+
+
+def _stream(library: ModuleType, call: _Call) -> "httpx.AsyncByteStream":
+    class Stream(library.AsyncByteStream):  # type: ignore[misc, name-defined]  # imported late, so a class only here
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return _Outgoing(call)
+
+    return Stream()
+
+
+class _Outgoing(AsyncIterator[bytes]):
+    """The body on its way out, which says so before its last byte can leave.
+
+    No generator: one that a broken connection leaves unfinished would be closed by the garbage collector.
+    """
+
+    def __init__(self, call: _Call) -> None:
+        # A transport without a trace, such as a mock, is still noticed here.
+        call.begin()
+        self._call = call
+        self._chunks = call.body.chunks()
+        self._sent = 0
+
+    async def __anext__(self) -> bytes:
+        chunk = await anext(self._chunks)
+        self._sent += len(chunk)
+        if self._sent >= self._call.body.length:
+            self._call.progress.body_handed_over()
+        return chunk
 
 
 async def _send(
@@ -139,18 +172,23 @@ async def _send(
     transport: "httpx.AsyncHTTPTransport",
     call: _Call,
 ) -> "httpx.Response":
-    fault: TransportFault | None = None
+    outside = sys.exception()
     try:
         return await transport.handle_async_request(call.as_httpx(library))
-    except MusicError:
-        await _close(transport)
-        raise
-    except Exception as error:  # noqa: BLE001 - h11, ssl and anyio let exceptions of their own through httpx
-        fault = as_fault(error)
-    except BaseException:
-        await _close(transport)
-        raise
-    await _close(transport)
+    except BaseException as error:
+        with _letting_go():
+            await transport.aclose()
+        if call.connected is not None:
+            with _letting_go():
+                # A pool knows nothing of a connection whose TLS handshake was cancelled (httpcore 1.0.9).
+                await call.connected.aclose()
+        # h11, ssl and anyio let exceptions of their own through httpx.
+        if isinstance(error, MusicError) or not isinstance(error, Exception):
+            raise
+        fault = as_fault(error, outside=outside)
+        if isinstance(error, library.ConnectError | library.ConnectTimeout) and not call.traced:
+            # Only a mock refuses a connection after it has read the body.
+            call.progress.never_connected()
     # Raised out here, without a context: the library's frames hold the headers, and so the key.
     raise fault
 
@@ -170,18 +208,25 @@ class _HttpxExchange:
 
     async def read(self) -> bytes:
         """Return the next bytes of the body, empty at its end; see `ports.Exchange.read`."""
+        outside = sys.exception()
         try:
             return await anext(self._parts, b"")
         except Exception as error:  # noqa: BLE001 - as in `_send`
-            fault = as_fault(error)
+            fault = as_fault(error, outside=outside)
         raise fault
 
     async def aclose(self) -> None:
         """Close the connection, whatever state it is in."""
-        await _close(self._transport)
+        with _letting_go():
+            await self._transport.aclose()
+            # What the library has buffered still comes, then reading fails: so end its nested generators, which would
+            # otherwise be left to the garbage collector, and to a warning on trio.
+            while await anext(self._parts, b""):
+                """Nobody wants it any more."""
 
 
-async def _close(transport: "httpx.AsyncHTTPTransport") -> None:
+@contextmanager
+def _letting_go() -> Iterator[None]:
     # Shielded: a cancelled call must still let go of its socket. Bounded: a peer cannot hold us here.
-    with anyio.move_on_after(_CLOSE_LIMIT, shield=True), contextlib.suppress(Exception):
-        await transport.aclose()
+    with anyio.move_on_after(_CLOSE_LIMIT, shield=True), suppress(Exception):
+        yield

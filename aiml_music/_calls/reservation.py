@@ -1,0 +1,58 @@
+"""Make room for a track on the disk before it is paid for; whoever stops waiting for that leaves nothing there."""
+
+import threading
+import uuid
+from pathlib import Path
+
+import anyio.to_thread
+
+from aiml_music._io.sinks import FileSink
+
+
+async def reserve(target: Path, *, expected_bytes: int, overwrite: bool) -> FileSink:
+    """Return a sink for a file, its room reserved.
+
+    Args:
+        target: the file to make.
+        expected_bytes: how much room to reserve.
+        overwrite: replace a file that exists.
+
+    Raises:
+        OutputExistsError: the file exists, and `overwrite` is off.
+        StorageError: it cannot be made, or would not have the room.
+    """
+    reserving = _Reserving()
+
+    def work() -> FileSink:
+        token = uuid.uuid4().hex[:12]
+        return reserving.hand_over(
+            FileSink.reserve(target, expected_bytes=expected_bytes, overwrite=overwrite, token=token)
+        )
+
+    try:
+        return await anyio.to_thread.run_sync(work)
+    except BaseException:
+        reserving.abandon()
+        raise
+
+
+class _Reserving:
+    """A sink on its way from a worker thread, which goes on when asyncio itself cancels the task that waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._sink: FileSink | None = None
+
+    def hand_over(self, sink: FileSink) -> FileSink:
+        with self._lock:
+            self._sink = sink
+            if self._abandoned:
+                sink.discard()
+        return sink
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            if self._sink is not None:
+                self._sink.discard()
