@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import frozen
 
 from aiml_music.sandbox.bars import join
-from aiml_music.sandbox.mp3 import highest_bitrate, id3_tag, walk_frames
+from aiml_music.sandbox.mp3 import highest_bitrate, id3_tag, info_frame, walk_frames
 from aiml_music.sandbox.score import Song
 from aiml_music.sandbox.synth import play, seconds_of
 from aiml_music.sandbox.wav import wav_file
@@ -113,7 +113,7 @@ def as_mp3(pcm: bytes, setting: AudioSetting, encoder: Encoder) -> Recording:
 def _mp3(stream: bytes, setting: AudioSetting) -> Recording:
     samples = sum(frame.samples for frame in walk_frames(stream))
     return Recording(
-        audio=id3_tag(TITLE, MARKER) + stream,
+        audio=id3_tag(TITLE, MARKER) + info_frame(stream) + stream,
         length_ms=round(samples / setting.sample_rate * 1000),
         bitrate=_possible_bitrate(setting),
         sample_rate_hz=setting.sample_rate,

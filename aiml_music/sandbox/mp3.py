@@ -4,6 +4,7 @@ Knows nothing of what the frames sound like; making and joining them belongs to 
 """
 
 import mmap
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -21,6 +22,10 @@ _MPEG_1 = 3
 # Headers that follow each other before a file is believed: two sync words also meet by chance in compressed noise.
 _AGREEING = 3
 _SEARCH_BYTES = 65536
+
+# Within a frame that says how many follow it, and has no sound of its own.
+_ANNOUNCEMENT = re.compile(rb"Info|Xing")
+_SIDE_INFO_BYTES = 40
 
 
 @frozen
@@ -57,8 +62,10 @@ def read_frame(data: Bytes, at: int = 0) -> Frame | None:
 
 
 def walk_frames(data: Bytes) -> Iterator[Frame]:
-    """Yield the complete frames of a file, from the first believable one to the first gap."""
+    """Yield the complete frames of sound in a file, from the first believable one to the first gap."""
     at = _first_frame(data)
+    if (frame := read_frame(data, at)) and _ANNOUNCEMENT.search(data[at : at + _SIDE_INFO_BYTES]):
+        at += frame.size
     while (frame := read_frame(data, at)) and at + frame.size <= len(data):
         yield frame
         at += frame.size
@@ -99,6 +106,20 @@ def refit(frame: bytes, *, bitrate: int, padded: bool) -> bytes:
     header = bytes((frame[0], frame[1], table.index(bitrate // 1000) << 4 | padded << 1 | old, frame[3]))
     described = read_frame(header)
     return (header + frame[4:]).ljust(described.size if described else 0, b"\0")
+
+
+def info_frame(stream: bytes) -> bytes:
+    """Return the silent frame that announces how many frames and bytes follow, for a stream of constant bit rate.
+
+    The convention is Xing's; without it, players estimate the length and say so.
+    """
+    frames = list(walk_frames(stream))
+    first = frames[0]
+    unpadded = bytes((*first.header[:2], first.header[2] & 0xFD, first.header[3]))
+    size = described.size if (described := read_frame(unpadded)) else 0
+    side_info = bytes(17 if first.samples == 1152 else 9)  # noqa: PLR2004 - mono, MPEG-1 and MPEG-2
+    counts = len(frames).to_bytes(4, "big") + (size + len(stream)).to_bytes(4, "big")
+    return (unpadded + side_info + b"Info\0\0\0\x03" + counts).ljust(size, b"\0")
 
 
 def id3_tag(title: str, comment: str) -> bytes:

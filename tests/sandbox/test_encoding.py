@@ -1,8 +1,11 @@
 """Files: every setting gives what it promises, with and without an encoder, and other decoders agree."""
 
 import io
+import shutil
+import subprocess
 import wave
 from itertools import product
+from pathlib import Path
 
 import miniaudio  # type: ignore[import-untyped]  # it has no stubs
 import pytest
@@ -50,6 +53,31 @@ def test_mp3s_are_what_they_claim(rate: int, bitrate: int, encoder: Encoder | No
     assert sum(frame.size for frame in frames) * 8000 / recording.length_ms == pytest.approx(
         recording.bitrate, rel=0.02
     )
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("rate", SAMPLE_RATES_HZ)
+def test_mp3s_announce_how_much_follows(rate: int, encoder: Encoder | None) -> None:
+    """Players need not guess the length: the first frame says how many frames and bytes there are, itself included."""
+    audio = make(AudioSetting(sample_rate=rate, bitrate=64_000), encoder).audio
+    at = audio.index(b"Info")
+    stream = len(audio) - audio.index(b"\xff\xf3" if rate < 32_000 else b"\xff\xfb")
+    counts = int.from_bytes(audio[at + 8 : at + 12], "big"), int.from_bytes(audio[at + 12 : at + 16], "big")
+    assert counts == (len(list(walk_frames(audio))), stream)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize(("rate", "bitrate"), SHAPES)
+def test_ffmpeg_has_nothing_to_say(rate: int, bitrate: int, encoder: Encoder | None, tmp_path: Path) -> None:
+    """A decoder that nobody here wrote takes every kind of MP3 without a warning."""
+    recording = make(AudioSetting(sample_rate=rate, bitrate=bitrate), encoder)
+    # From a file: of a pipe, whose length it cannot know, ffmpeg always complains.
+    path = tmp_path / "track.mp3"
+    path.write_bytes(recording.audio)
+    command = ["ffmpeg", "-v", "warning", "-i", str(path), "-f", "null", "-"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=20)
+    assert done.stderr == b""
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
