@@ -19,15 +19,13 @@ from attrs import evolve
 
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.call import Call
-from aiml_music._calls.delivery import Delivery
+from aiml_music._calls.delivery import Target, deliver
 from aiml_music._calls.keys import ask_for_key, hidden, key_source
-from aiml_music._calls.reservation import reserve
 from aiml_music._calls.session import Session
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.bodies import BytesBody
 from aiml_music._io.clock import SystemClock
 from aiml_music._io.multipart import MultipartBody
-from aiml_music._io.sinks import FileSink, MemorySink
 from aiml_music._io.sources import SourceInput, open_source
 from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio import order, wire
@@ -206,6 +204,7 @@ class AsyncMusicClient:
                 Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeout, client_request_id
             )
             async with self._session.call(plan) as call:
+                await call.open()
                 while await call.read():
                     """An upload's answer holds no audio; if it ever does, it is read past."""
                 reply = call.reply
@@ -267,16 +266,10 @@ class AsyncMusicClient:
         if to is not None:
             order.check_output_name(Path(to), asked.audio_format)
         plan = await self._generate_plan(asked, timeout, client_request_id)
-        if to is None:
-            return await self._deliver(plan, MemorySink(), asked)
         room = largest_bytes(asked.audio_setting)
-        sink = await reserve(Path(to), expected_bytes=room, overwrite=overwrite)
-        try:
-            return await self._deliver(plan, sink, asked)
-        finally:
-            # Nothing is left to discard of a track that was kept or salvaged.
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(sink.discard)
+        target = None if to is None else Target(path=Path(to), overwrite=overwrite, room_bytes=room)
+        async with self._session.call(plan) as call:
+            return await deliver(call, target, audio_format=asked.audio_format, clock=self._session.clock)
 
     def stream(
         self,
@@ -308,10 +301,6 @@ class AsyncMusicClient:
             return self._session.call(await self._generate_plan(asked, timeout, client_request_id))
 
         return AudioStream(start, audio_format=asked.audio_format)
-
-    async def _deliver(self, plan: Plan, sink: FileSink | MemorySink, asked: order.GenerateOrder) -> Track:
-        async with self._session.call(plan) as call:
-            return await Delivery(call, sink, audio_format=asked.audio_format, clock=self._session.clock).track()
 
     async def _generate_plan(
         self, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, client_request_id: str | None

@@ -12,7 +12,7 @@ import anyio.lowlevel
 from aiml_music._calls.keys import hidden
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.loop_thread import LoopThread
-from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt
+from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt, Reference, Track
 from aiml_music.client import AsyncMusicClient
 
 P = ParamSpec("P")
@@ -21,18 +21,6 @@ T = TypeVar("T")
 
 class BlockingWarning(UserWarning):
     """The blocking client holds up the event loop it is called from."""
-
-
-def _blocking(
-    method: Callable[Concatenate[AsyncMusicClient, P], Awaitable[T]],
-) -> Callable[Concatenate["MusicClient", P], T]:
-    """Return the blocking twin of a method of the asynchronous client: same arguments, same errors."""
-
-    @functools.wraps(method)
-    def twin(self: "MusicClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._run(lambda: method(self._client, *args, **kwargs))
-
-    return twin
 
 
 def _like(
@@ -98,8 +86,13 @@ class MusicClient:
         view._owner = self._owner or self
         return view
 
-    upload = _blocking(AsyncMusicClient.upload)
-    generate = _blocking(AsyncMusicClient.generate)
+    @_like(AsyncMusicClient.upload)
+    def upload(self, *source: Any, **arguments: Any) -> Reference:  # noqa: D102 - its twin's
+        return self._run(lambda: self._client.upload(*source, **arguments))
+
+    @_like(AsyncMusicClient.generate)
+    def generate(self, **arguments: Any) -> Track:  # noqa: D102 - its twin's
+        return self._run(lambda: self._client.generate(**arguments))
 
     @_like(AsyncMusicClient.stream)
     def stream(self, **arguments: Any) -> "BlockingAudioStream":  # noqa: D102 - its twin's

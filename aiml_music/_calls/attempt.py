@@ -115,7 +115,8 @@ class Attempting:
         """
         with self._judging():
             exchange = self._exchange = await self._within(self._send)
-            self.status, self.tracing = exchange.head.status, read_tracing(exchange.head)
+            self.status = exchange.head.status
+            self.tracing = read_tracing(exchange.head, secret=self._plan.key.reveal())
             self._encoding = encoding_of(exchange.head.header("content-encoding"))
             if not exchange.head.is_success:
                 raise EndedBadlyError(await self._refused(exchange))
@@ -154,7 +155,13 @@ class Attempting:
         """Take one step through the body and return the audio in it, which may be none."""
         if self._last is not None:
             raise EndedBadlyError(self._last)
-        data = await self._within(exchange.read, idle=self._plan.timeouts.idle)
+        try:
+            data = await self._within(exchange.read, idle=self._plan.timeouts.idle)
+        except (TransportFault, EndedBadlyError):
+            # What breaks after the last brace of a whole document is nobody's loss.
+            if not self._decoder.document_complete:
+                raise
+            data = b""
         if not data:
             self._conclude(exchange.head)
             return b""
@@ -174,16 +181,17 @@ class Attempting:
             return
         self._recognised = True
         if not looks_like_json(data):
-            beginning = clean(data[:400].decode("utf-8", "replace"), secret=self._plan.key.reveal(), max_chars=200)
+            beginning = clean(data[:8192].decode("utf-8", "replace"), secret=self._plan.key.reveal(), max_chars=200)
             kind = clean(head.header("content-type") or "no content type", max_chars=80)
             raise EndedBadlyError(verdict.of_foreign_body(self.evidence, kind, beginning))
 
     def _conclude(self, head: ResponseHead) -> None:
         self._encoding.finish()
         document = self._decoder.finish()
-        reply = read_reply(document)
-        refusal = refusal_of_document(head, document, secret=self._plan.key.reveal())
-        problem = verdict.of_reply(self.evidence, reply, refusal)
+        secret = self._plan.key.reveal()
+        reply = read_reply(document, secret=secret)
+        refusal = refusal_of_document(head, document, secret=secret)
+        problem = verdict.of_reply(self.evidence, reply, refusal, self._asked_to_wait(head))
         if problem is not None:
             raise EndedBadlyError(problem)
         self.reply = reply
@@ -192,8 +200,10 @@ class Attempting:
         head, plan = exchange.head, self._plan
         body = await self._beginning_of(exchange)
         refusal = refusal_of_status(head, body, client_request_id=plan.client_request_id, secret=plan.key.reveal())
-        asked = parse_retry_after(head.header("retry-after"), date=head.header("date"), now=self._clock.time())
-        return verdict.of_refusal(self.evidence, refusal, asked)
+        return verdict.of_refusal(self.evidence, refusal, self._asked_to_wait(head))
+
+    def _asked_to_wait(self, head: ResponseHead) -> float | None:
+        return parse_retry_after(head.header("retry-after"), date=head.header("date"), now=self._clock.time())
 
     async def _beginning_of(self, exchange: Exchange) -> bytes:
         """Read what a refusal says, as far as it comes; a broken one still has its status."""

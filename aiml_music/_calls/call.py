@@ -30,7 +30,7 @@ E = TypeVar("E", bound=MusicError)
 
 
 class Call:
-    """A running call: `open` it, `read` it to its end, take its `reply` and `receipt`; `async with` does the first."""
+    """A running call: take a place (`async with`), `open` it, `read` it to its end, take its `reply` and `receipt`."""
 
     def __init__(self, plan: Plan, *, transport: Transport, limiter: anyio.CapacityLimiter, clock: Clock) -> None:
         self.plan = plan
@@ -43,11 +43,8 @@ class Call:
         self._attempts: list[Attempt] = []
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.open()
-        except BaseException:
-            await self.aclose()
-            raise
+        with self._noting_cancellation():
+            await self._take_place()
         return self
 
     async def __aexit__(
@@ -56,13 +53,12 @@ class Call:
         await self.aclose()
 
     async def open(self) -> None:
-        """Wait for a place, send the request, and return once audio begins or a whole answer is in.
+        """Send the request, and return once audio begins or a whole answer is in.
 
         Raises:
             MusicError: it ended otherwise, and repeating it was not allowed or did not help.
         """
         with self._noting_cancellation():
-            await self._take_place()
             total = self.plan.timeouts.total
             deadline = math.inf if total is None else self._clock.monotonic() + total
             number, waited = 0, 0.0
@@ -140,7 +136,7 @@ class Call:
             "phase": problem.phase,
             "hint": problem.hint,
         }
-        return self._told(problem.error(problem.message, **problem.details, **circumstances), problem.trace_id)
+        return self.sign(problem.error(problem.message, **problem.details, **circumstances), problem.trace_id)
 
     @property
     def evidence(self) -> Evidence:
@@ -152,9 +148,10 @@ class Call:
         used = self._current.tracing.credits_used
         error.outcome, error.money, error.phase = outcome, money_of(outcome, credits_used=used), phase
         reply = self._current.reply
-        return self._told(error, None if reply is None else reply.trace_id)
+        return self.sign(error, None if reply is None else reply.trace_id)
 
-    def _told(self, error: E, trace_id: str | None) -> E:
+    def sign(self, error: E, trace_id: str | None = None) -> E:
+        """Return an error with everything written on it that tells which call it ended."""
         tracing = Tracing() if self._attempting is None else self._attempting.tracing
         error.operation = self.plan.operation
         error.attempts = tuple(self._attempts)
@@ -202,8 +199,7 @@ class Call:
             await current.aclose()
         except InputError as error:
             # A reference that changed while it was sent is found out by the body, which knows nothing of the call.
-            error.operation, error.client_request_id = self.plan.operation, self.plan.client_request_id
-            error.elapsed = self._clock.monotonic() - self._began
+            self.sign(error)
             raise
         self._attempts.append(
             Attempt(

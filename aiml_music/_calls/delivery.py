@@ -7,8 +7,10 @@ from typing import Literal
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+from attrs import frozen
 
 from aiml_music._calls.call import Call
+from aiml_music._calls.reservation import reserve
 from aiml_music._io.sinks import FileSink, MemorySink, write_file
 from aiml_music._sansio import verdict
 from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
@@ -20,6 +22,45 @@ from aiml_music._sansio.ports import Clock
 
 # How long a track that is already coming in may hold up a cancellation, when there is a file to save it in.
 _SHIELD_SECONDS = 30.0
+
+
+@frozen(kw_only=True)
+class Target:
+    """The file a track is for.
+
+    Attributes:
+        room_bytes: how much room a track may need there.
+    """
+
+    path: Path
+    overwrite: bool
+    room_bytes: int
+
+
+async def deliver(call: Call, target: Target | None, *, audio_format: AudioFormat, clock: Clock) -> Track:
+    """Carry out a call that has its place, and return its track: in memory, or in a file that was reserved first.
+
+    The file is reserved with the place in the queue, not before it: two thousand waiting calls hold no descriptor.
+
+    Raises:
+        StorageError: there is no room for the file, and nothing was sent; or as `Delivery.track`.
+        MusicError: as `Call.open` and `Delivery.track`.
+    """
+    if target is None:
+        await call.open()
+        return await Delivery(call, MemorySink(), audio_format=audio_format, clock=clock).track()
+    try:
+        sink = await reserve(target.path, expected_bytes=target.room_bytes, overwrite=target.overwrite)
+    except StorageError as error:
+        call.sign(error)
+        raise
+    try:
+        await call.open()
+        return await Delivery(call, sink, audio_format=audio_format, clock=clock).track()
+    finally:
+        # Nothing is left to discard of a track that was kept or salvaged.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(sink.discard)
 
 
 class Delivery:

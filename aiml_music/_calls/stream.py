@@ -27,7 +27,7 @@ class AudioStream(AsyncIterator[bytes]):
         self._start = start
         self._call: Call | None = None
         self.format: AudioFormat = audio_format
-        self.size_bytes = 0
+        self.size_bytes: int = 0
 
     @property
     def media_type(self) -> str:
@@ -39,6 +39,11 @@ class AudioStream(AsyncIterator[bytes]):
             raise RuntimeError("a stream is entered once; ask for another generation for another track")
         self._call = await self._start()
         await self._call.__aenter__()
+        try:
+            await self._call.open()
+        except BaseException:
+            await self._call.aclose()
+            raise
         return self
 
     async def __aexit__(

@@ -94,6 +94,11 @@ class HexAudioDecoder:
         return self._complete
 
     @property
+    def document_complete(self) -> bool:
+        """Whether the last brace has been seen, and nothing wrong before it."""
+        return self._fault is None and self._reader.complete
+
+    @property
     def offset(self) -> int:
         """Bytes of the document taken so far."""
         return self._offset

@@ -182,7 +182,7 @@ class Track:
     trace_id: str | None = None
     receipt: Receipt | None = None
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
-    _writer: Writer | None = field(default=None, repr=False, eq=False)
+    _writer: Writer | None = field(default=None, repr=False, eq=False, alias="writer")
 
     @property
     def duration(self) -> float | None:

@@ -25,9 +25,6 @@ from aiml_music._sansio.retry import Failure
 from aiml_music._sansio.text import clean
 from aiml_music._sansio.wire import Reply, Tracing
 
-# A link that is cut is of no use: the signed ones of object stores run to more than a thousand characters.
-_LINK_CHARS = 4096
-
 
 @frozen(kw_only=True)
 class Problem:
@@ -229,20 +226,21 @@ def of_lost_disk(evidence: Evidence, trouble: OSError) -> Problem:
     )
 
 
-def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal) -> Problem | None:
+def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal, retry_after: float | None) -> Problem | None:
     """Judge a document that was read to its end; None where it is what was asked for.
 
     Args:
         evidence: what is known of the attempt.
         reply: the document.
         refusal: the same document, read as a refusal.
+        retry_after: seconds the answer asks to wait.
     """
     if not reply.accepted:
         if evidence.audio_bytes:
             words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
             what = f"audio came together with error code {refusal.api_code}{words}"
             return of_broken_answer(evidence, what, trace_id=reply.trace_id)
-        return evolve(of_refusal(evidence, refusal, None), trace_id=reply.trace_id)
+        return evolve(of_refusal(evidence, refusal, retry_after), trace_id=reply.trace_id)
     missing = _missing(evidence, reply)
     return None if missing is None else of_broken_answer(evidence, missing, trace_id=reply.trace_id)
 
@@ -255,7 +253,7 @@ def _missing(evidence: Evidence, reply: Reply) -> str | None:
     if reply.in_progress:
         return "it calls the track unfinished and holds no audio"
     if reply.audio_link is not None:
-        link = clean(reply.audio_link, max_chars=_LINK_CHARS)
+        link = reply.audio_link
         is_link = link.startswith(("https://", "http://"))
         return f"the audio is a link to be fetched soon: {link}" if is_link else "the audio is not hexadecimal"
     return "it holds no audio"

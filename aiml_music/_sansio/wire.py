@@ -20,6 +20,9 @@ from aiml_music._version import __version__
 
 _CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _IN_PROGRESS = 1
+_ID_CHARS = 200
+# A link that is cut is of no use: the signed ones of object stores run to more than a thousand characters.
+_LINK_CHARS = 4096
 
 
 def check_client_request_id(value: str) -> str:
@@ -99,12 +102,12 @@ class Tracing:
     usd_spent: Decimal | None = None
 
 
-def read_tracing(head: ResponseHead) -> Tracing:
-    """Read the tracing and cost headers; what is malformed counts as absent."""
+def read_tracing(head: ResponseHead, *, secret: str | None = None) -> Tracing:
+    """Read the tracing and cost headers; what is malformed counts as absent, and an echoed key is blotted out."""
     inference_id = head.header("x-inference-id")
     credits_text = head.header("x-aimlapi-credits-used") or ""
     return Tracing(
-        inference_id=clean(inference_id, max_chars=200) if inference_id else None,
+        inference_id=clean(inference_id, secret=secret, max_chars=_ID_CHARS) if inference_id else None,
         credits_used=int(credits_text) if re.fullmatch(r"[0-9]{1,15}", credits_text) else None,
         usd_spent=_decimal(head.header("x-aimlapi-usd-spent")),
     )
@@ -139,8 +142,8 @@ class Reply:
     raw: Mapping[str, Any]
 
 
-def read_reply(document: Mapping[str, Any]) -> Reply:
-    """Read the document of an upload or a generation, its audio already taken out."""
+def read_reply(document: Mapping[str, Any], *, secret: str | None = None) -> Reply:
+    """Read the document of an upload or a generation, its audio already taken out, and blot out an echoed key."""
     data = document.get("data")
     data = data if isinstance(data, Mapping) else {}
     return Reply(
@@ -148,16 +151,16 @@ def read_reply(document: Mapping[str, Any]) -> Reply:
         voice_id=_text(document, "voice_id"),
         instrumental_id=_text(document, "instrumental_id"),
         in_progress=data.get("status") == _IN_PROGRESS and not isinstance(data.get("status"), bool),
-        audio_link=_text(data, "audio"),
+        audio_link=_shown(data, "audio", secret, _LINK_CHARS),
         facts=_facts(document.get("extra_info")),
-        trace_id=_trace_id(document),
+        trace_id=_shown(document, "trace_id", secret, _ID_CHARS),
         raw=document,
     )
 
 
-def _trace_id(document: Mapping[str, Any]) -> str | None:
-    value = _text(document, "trace_id")
-    return clean(value, max_chars=200) if value else None
+def _shown(mapping: Mapping[str, Any], name: str, secret: str | None, max_chars: int) -> str | None:
+    value = _text(mapping, name)
+    return clean(value, secret=secret, max_chars=max_chars) if value else None
 
 
 def _text(mapping: Mapping[str, Any], name: str) -> str | None:

@@ -232,6 +232,8 @@ GOOD: dict[str, Script] = {
     "201": [answer(generated(TRACK), status="201 Created")],
     "no base_resp": [answer({"data": {"audio": TRACK.hex()}})],
     "gzip": [answer(gzip.compress(WHOLE), headers=[("Content-Encoding", "gzip")])],
+    "cut after its last brace": [answer(WHOLE, length=len(WHOLE) + 10)],
+    "without a last chunk": [chunked(WHOLE, end=False)],
     "called identity": [answer(WHOLE, headers=[("Content-Encoding", "identity")])],
 }
 
@@ -245,6 +247,15 @@ async def test_a_track_arrives_however_it_is_wrapped(case: str) -> None:
         assert server.wait_until_idle()
     assert track.content == (TRACK[:417] if case == "byte by byte" else TRACK)
     assert len(server.requests) == 1
+
+
+async def test_a_whole_document_is_not_lost_to_the_silence_behind_it() -> None:
+    """A server that sends everything and never says that it was all has still sent everything."""
+    script: Script = [Send(head("200 OK", ("Connection", "close")) + WHOLE), Hang()]
+    with loopback(script) as server:
+        async with client_of(server, timeout=Timeouts(idle=0.1)) as client:
+            assert (await generate(client)).content == TRACK
+        assert server.wait_until_idle()
 
 
 DEADLINES: dict[str, tuple[Script, dict[str, float], Fate]] = {

@@ -161,6 +161,8 @@ async def test_a_bare_call_answers_only_when_read() -> None:
                 _ = call.evidence
             async with call:
                 assert limiter.borrowed_tokens == 1
+                assert server.connections == 0
+                await call.open()
                 with pytest.raises(RuntimeError, match="has not been read to its end"):
                     _ = call.reply
                 while await call.read():

@@ -184,6 +184,21 @@ async def test_a_directory_that_is_missing_is_refused_before_money(song: Path) -
     assert isinstance(error, StorageError)
     assert error.errno == errno.ENOENT
     assert server.connections == 0
+    assert_traced(error)
+
+
+async def test_a_file_is_reserved_with_the_place_in_the_queue(song: Path) -> None:
+    """However many calls wait, only those under way hold a file."""
+    begun, gate = threading.Event(), threading.Event()
+    with loopback([Signal(begun), Await(gate), MADE], [MADE]) as server:
+        async with client_of(server, max_concurrency=1) as client, anyio.create_task_group() as group:
+            for name in ("a.mp3", "b.mp3", "c.mp3"):
+                group.start_soon(lambda to: generate(client, to=to), song.with_name(name))
+            assert await anyio.to_thread.run_sync(begun.wait, 5)
+            await anyio.wait_all_tasks_blocked()
+            assert len(names(song.parent)) == 1
+            gate.set()
+    assert names(song.parent) == {"a.mp3", "b.mp3", "c.mp3"}
 
 
 async def test_nothing_is_left_of_a_call_that_failed_before_money(song: Path) -> None:
@@ -250,6 +265,7 @@ async def deliver(client: AsyncMusicClient, sink: FileSink) -> Track:
     asked = _generate_order("la", None, "vocal-1", None, "music-01", None, "off", None)
     plan = await client._generate_plan(asked, None, None)
     async with client._session.call(plan) as call:
+        await call.open()
         return await Delivery(call, sink, audio_format="mp3", clock=FakeClock()).track()
 
 

@@ -270,7 +270,7 @@ def test_something_in_between_answers(
 def replied(document: Mapping[str, Any], *, audio_bytes: int = 0, operation: Operation = Operation.GENERATE) -> Problem:
     """Judge a document that is not what was asked for."""
     known = evidence(ANSWERED, status=200, audio_bytes=audio_bytes, operation=operation)
-    problem = of_reply(known, read_reply(document), refusal_of_document(ResponseHead(status=200), document))
+    problem = of_reply(known, read_reply(document), refusal_of_document(ResponseHead(status=200), document), None)
     assert problem is not None
     return problem
 
@@ -295,7 +295,7 @@ def test_what_was_asked_for_is_no_problem(operation: Operation, audio_bytes: int
     """Audio, or an id, under a success is what was asked for."""
     known = evidence(ANSWERED, status=200, audio_bytes=audio_bytes, operation=operation)
     refusal = refusal_of_document(ResponseHead(status=200), document)
-    assert of_reply(known, read_reply(document), refusal) is None
+    assert of_reply(known, read_reply(document), refusal, None) is None
 
 
 @pytest.mark.parametrize(
@@ -345,6 +345,16 @@ def test_audio_under_an_error_is_kept_and_damaged(message: str, words: str) -> N
     assert (problem.error, problem.outcome, problem.money) == (PayloadError, Outcome.DAMAGED, Money.YES)
     assert problem.message == f"api answered, but audio came together with error code {words} after 7 bytes of audio."
     assert problem.trace_id == "04fb"
+
+
+def test_throttling_in_a_200_is_asked_to_wait_like_any_other() -> None:
+    """What `Retry-After` says holds whatever the status."""
+    document = {"base_resp": {"status_code": 1002, "status_msg": "slow down"}}
+    refusal = refusal_of_document(ResponseHead(status=200), document)
+    problem = of_reply(evidence(ANSWERED), read_reply(document), refusal, 7.0)
+    assert problem is not None
+    assert (problem.failure.throttled, problem.failure.retry_after) == (True, 7.0)
+    assert problem.details["retry_after"] == 7.0
 
 
 def test_a_refusal_in_a_200_keeps_the_services_id() -> None:

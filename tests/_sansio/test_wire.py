@@ -343,3 +343,13 @@ FACTS = AudioFacts(duration_ms=59_300, size_bytes=1_920_000, bitrate=256_000, sa
 def test_both_vocabularies_become_one(extra_info: object, facts: AudioFacts) -> None:
     """Older and newer names mean the same facts, and a zero means nothing."""
     assert read_reply({"extra_info": extra_info}).facts == facts
+
+
+def test_an_echoed_key_shows_in_no_id_and_no_link() -> None:
+    """A server that answers with the key where an id or a link belongs shows it to nobody."""
+    key = "sk-canary-0123456789"
+    document = {"trace_id": f"t-{key}", "data": {"audio": f"https://x.test/?k={key}"}}
+    reply = read_reply(document, secret=key)
+    tracing = read_tracing(ResponseHead(status=200, headers=(("x-inference-id", f"i-{key}"),)), secret=key)
+    assert (reply.trace_id, reply.audio_link) == ("t-***", "https://x.test/?k=***")
+    assert tracing.inference_id == "i-***"
