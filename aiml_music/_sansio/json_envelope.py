@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from attrs.validators import ge, le
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -88,6 +88,10 @@ def byte_name(byte: int) -> str:
     return f"U+{byte:04X}" if byte in _ASCII else f"byte 0x{byte:02X}"
 
 
+def _whole_envelope(reader: "EnvelopeReader") -> int:
+    return reader._limits.max_envelope_bytes  # noqa: SLF001 - a default of the class itself
+
+
 @define(eq=False)
 class EnvelopeReader:
     """Read everything but the string at `path`, token by token.
@@ -104,7 +108,7 @@ class EnvelopeReader:
     at_target: bool = field(default=False, init=False)
 
     _kept: bytearray = field(factory=bytearray, init=False)
-    _ceiling: int = field(init=False)
+    _ceiling: int = field(init=False, default=Factory(_whole_envelope, takes_self=True))
     # The offset of the bytes at hand in the document.
     _base: int = field(default=0, init=False)
 
@@ -121,10 +125,6 @@ class EnvelopeReader:
     _in_key: bool = field(default=False, init=False)
     _string_begin: int = field(default=0, init=False)
     _string_offset: int = field(default=0, init=False)
-
-    @_ceiling.default
-    def _whole_envelope(self) -> int:
-        return self._limits.max_envelope_bytes
 
     @property
     def complete(self) -> bool:
@@ -271,7 +271,7 @@ class EnvelopeReader:
         text = self._checked(bytes(self._kept[self._string_begin :]))
         self._in_string = False
         if self._in_key:
-            self._ceiling = self._whole_envelope()
+            self._ceiling = _whole_envelope(self)
             self._follow(text)
             self._allowed = _COLON
         else:

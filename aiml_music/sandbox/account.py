@@ -43,7 +43,7 @@ class Sandbox:
     """
 
     def __init__(self, settings: Settings | None = None, *, encoder: Encoder | None = LAME) -> None:
-        self.settings = settings or Settings()
+        self.settings: Settings = settings or Settings()
         self.encoder = encoder
         self._lock = Lock()
         self._references: dict[str, bytes] = {}

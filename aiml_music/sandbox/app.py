@@ -44,7 +44,7 @@ class Service:
     """The endpoints, over one sandbox's memory."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self.closing = asyncio.Event()
+        self.closing: asyncio.Event = asyncio.Event()
         self._sandbox = sandbox
         self._settings = sandbox.settings
         self._studio = Studio(encoder=sandbox.encoder, longest=sandbox.settings.longest_track)

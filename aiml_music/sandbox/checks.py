@@ -17,7 +17,11 @@ from aiml_music.sandbox.probe import AT_MOST, LONGER_THAN
 from aiml_music.sandbox.score import Song
 
 MODEL = "music-01"
-PURPOSES = {"song": ("vocal", "instrumental"), "voice": ("vocal",), "instrumental": ("instrumental",)}
+PURPOSES: dict[str, tuple[str, ...]] = {
+    "song": ("vocal", "instrumental"),
+    "voice": ("vocal",),
+    "instrumental": ("instrumental",),
+}
 
 _INVALID_PARAMS = 2013
 _WRONG_DURATION = 2037
