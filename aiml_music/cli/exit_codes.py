@@ -1,0 +1,63 @@
+"""Which exit code an error becomes: all that a script needs to know before it tries again.
+
+Pure. What is printed beside the code is left to `faults`.
+"""
+
+from enum import IntEnum
+
+from aiml_music._sansio.errors import MusicError, NotSentError
+from aiml_music._sansio.models import Operation
+from aiml_music._sansio.outcome import Money, Outcome
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    UNEXPECTED = 1
+    UNUSABLE = 2
+    REFUSED = 3
+    IN_DOUBT = 4
+    PAID_NOT_KEPT = 5
+    NOT_SENT = 6
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.UNEXPECTED: "unexpected: a fault of this program",
+    ExitCode.UNUSABLE: "the command, a setting or a file cannot be used; nothing sent",
+    ExitCode.REFUSED: "the service refused or failed, and took no money",
+    ExitCode.IN_DOUBT: "in doubt: perhaps carried out and charged",
+    ExitCode.PAID_NOT_KEPT: "paid, and unusable or not stored; what came is named",
+    ExitCode.NOT_SENT: "not sent: the service could not be reached",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+_BY_END = {
+    (Outcome.NOT_SENT, Money.YES): ExitCode.IN_DOUBT,
+    (Outcome.NOT_SENT, Money.UNKNOWN): ExitCode.IN_DOUBT,
+    (Outcome.REJECTED, Money.NO): ExitCode.REFUSED,
+    (Outcome.REJECTED, Money.YES): ExitCode.PAID_NOT_KEPT,
+    (Outcome.REJECTED, Money.UNKNOWN): ExitCode.IN_DOUBT,
+    (Outcome.UNKNOWN, Money.NO): ExitCode.REFUSED,
+    (Outcome.UNKNOWN, Money.YES): ExitCode.PAID_NOT_KEPT,
+    (Outcome.UNKNOWN, Money.UNKNOWN): ExitCode.IN_DOUBT,
+    (Outcome.DAMAGED, Money.NO): ExitCode.REFUSED,
+    (Outcome.DAMAGED, Money.YES): ExitCode.PAID_NOT_KEPT,
+    (Outcome.DAMAGED, Money.UNKNOWN): ExitCode.PAID_NOT_KEPT,
+    (Outcome.COMPLETED, Money.NO): ExitCode.PAID_NOT_KEPT,
+    (Outcome.COMPLETED, Money.YES): ExitCode.PAID_NOT_KEPT,
+    (Outcome.COMPLETED, Money.UNKNOWN): ExitCode.PAID_NOT_KEPT,
+}
+
+
+def exit_code_of(error: MusicError) -> ExitCode:
+    """Return the exit code of a call that ended with this error."""
+    end = error.outcome, error.money
+    if end == (Outcome.NOT_SENT, Money.NO):
+        return ExitCode.NOT_SENT if isinstance(error, NotSentError) else ExitCode.UNUSABLE
+    if error.operation is Operation.UPLOAD and end == (Outcome.REJECTED, Money.UNKNOWN):
+        # No price of an upload is published, so a refused one proves nothing; nobody pays for a refused reference.
+        return ExitCode.REFUSED
+    return _BY_END[end]
