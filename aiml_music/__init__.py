@@ -29,19 +29,9 @@ from aiml_music._sansio.errors import (
 )
 from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
 from aiml_music._sansio.lyrics import LyricsWarning
-from aiml_music._sansio.models import (
-    Attempt,
-    AudioFacts,
-    AudioSetting,
-    Flag,
-    Operation,
-    Purpose,
-    Receipt,
-    Reference,
-    Track,
-)
+from aiml_music._sansio.models import AudioFacts, AudioSetting, Flag, Purpose, Receipt, Reference, Track
 from aiml_music._sansio.options import Timeouts
-from aiml_music._sansio.outcome import Money, Outcome, Phase
+from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._version import __version__
 from aiml_music.client import AsyncMusicClient

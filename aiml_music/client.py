@@ -34,7 +34,7 @@ from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
-from aiml_music._sansio.models import AudioSetting, Operation, Reference, Track
+from aiml_music._sansio.models import AudioSetting, Reference, Track
 from aiml_music._sansio.options import (
     UNSET,
     Options,
@@ -47,6 +47,7 @@ from aiml_music._sansio.options import (
     check_timeout,
     key_from_env,
 )
+from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import Body, Clock, Source, Transport
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._sansio.secret import KeyInput

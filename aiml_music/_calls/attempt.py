@@ -15,8 +15,8 @@ from attrs import frozen
 from aiml_music._sansio import verdict
 from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
 from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
-from aiml_music._sansio.models import Operation
 from aiml_music._sansio.options import Timeouts
+from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import (
     Body,
     Clock,

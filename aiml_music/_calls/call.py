@@ -20,8 +20,8 @@ from aiml_music._sansio.errors import (
     StorageError,
     what_happened,
 )
-from aiml_music._sansio.models import Attempt, Operation, Receipt
-from aiml_music._sansio.outcome import Answer, Money, Outcome, Phase, money_of
+from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.outcome import Answer, Attempt, Money, Operation, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.verdict import Evidence, Problem
 from aiml_music._sansio.wire import Reply, Tracing

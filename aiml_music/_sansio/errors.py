@@ -23,12 +23,9 @@ They hold plain data, so they pickle and copy; never the key, never an object of
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
-from aiml_music._sansio.outcome import Money, Outcome, Phase
-
-if TYPE_CHECKING:
-    from aiml_music._sansio.models import Attempt, Operation
+from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
 
 Salvage = bytes | Path
 
@@ -39,8 +36,8 @@ class Circumstances(TypedDict, total=False):
     outcome: Outcome
     money: Money
     phase: Phase
-    operation: "Operation | None"
-    attempts: "tuple[Attempt, ...]"
+    operation: Operation | None
+    attempts: tuple[Attempt, ...]
     elapsed: float
     client_request_id: str | None
     inference_id: str | None
@@ -85,8 +82,8 @@ class MusicError(Exception):
     outcome: Outcome = Outcome.NOT_SENT
     money: Money = Money.NO
     phase: Phase = Phase.INPUT
-    operation: "Operation | None" = None
-    attempts: "tuple[Attempt, ...]" = ()
+    operation: Operation | None = None
+    attempts: tuple[Attempt, ...] = ()
     elapsed: float = 0.0
     client_request_id: str | None = None
     inference_id: str | None = None

@@ -12,14 +12,7 @@ from attrs.validators import instance_of, optional
 
 from aiml_music._sansio.audio import AudioInfo
 from aiml_music._sansio.errors import InputError
-from aiml_music._sansio.outcome import Money, Outcome, Phase
-
-
-class Operation(StrEnum):
-    """What a call asks of the service."""
-
-    UPLOAD = "upload"
-    GENERATE = "generate"
+from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome
 
 
 class Purpose(StrEnum):
@@ -64,21 +57,6 @@ class AudioSetting:
     format: AudioFormat = field(default="mp3", validator=_one_of("mp3", "wav", "pcm"))
     sample_rate: int | None = field(default=None, validator=_one_of(None, *SAMPLE_RATES))
     bitrate: int | None = field(default=None, validator=_one_of(None, *BITRATES))
-
-
-@frozen(kw_only=True)
-class Attempt:
-    """One attempt of a call. Durations are seconds."""
-
-    number: int
-    outcome: Outcome
-    phase: Phase
-    elapsed: float
-    waited: float = 0.0
-    """The pause before this attempt."""
-    status: int | None = None
-    problem: str = ""
-    """What went wrong, in a few words; empty where nothing did."""
 
 
 @frozen(kw_only=True)

@@ -46,6 +46,13 @@ class Phase(StrEnum):
     STORE = "store"
 
 
+class Operation(StrEnum):
+    """What a call asks of the service."""
+
+    UPLOAD = "upload"
+    GENERATE = "generate"
+
+
 @frozen(kw_only=True)
 class Marks:
     """How far one attempt got, as the transport and our own request body saw it.
@@ -66,6 +73,21 @@ class Marks:
         if self.body_handed_over:
             return Phase.WAIT
         return Phase.SEND if self.request_begun else Phase.CONNECT
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """One attempt of a call. Durations are seconds."""
+
+    number: int
+    outcome: Outcome
+    phase: Phase
+    elapsed: float
+    waited: float = 0.0
+    """The pause before this attempt."""
+    status: int | None = None
+    problem: str = ""
+    """What went wrong, in a few words; empty where nothing did."""
 
 
 class Answer(Enum):

@@ -17,8 +17,7 @@ from aiml_music._sansio.errors import (
     PayloadError,
     StorageError,
 )
-from aiml_music._sansio.models import Operation
-from aiml_music._sansio.outcome import Answer, Marks, Money, Outcome, Phase, classify, money_of
+from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase, classify, money_of
 from aiml_music._sansio.ports import FaultKind, TransportFault
 from aiml_music._sansio.refusal import Refusal
 from aiml_music._sansio.retry import Failure

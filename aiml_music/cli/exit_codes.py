@@ -6,8 +6,7 @@ Pure. What is printed beside the code is left to `faults`.
 from enum import IntEnum
 
 from aiml_music._sansio.errors import MusicError, NotSentError
-from aiml_music._sansio.models import Operation
-from aiml_music._sansio.outcome import Money, Outcome
+from aiml_music._sansio.outcome import Money, Operation, Outcome
 
 
 class ExitCode(IntEnum):

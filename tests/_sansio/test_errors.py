@@ -23,8 +23,7 @@ from aiml_music._sansio.errors import (
     StorageError,
     what_happened,
 )
-from aiml_music._sansio.models import Attempt, Operation
-from aiml_music._sansio.outcome import Money, Outcome, Phase
+from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MusicError)]
 

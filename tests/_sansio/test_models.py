@@ -9,17 +9,8 @@ from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
 from aiml_music._sansio.audio import AudioInfo
-from aiml_music._sansio.models import (
-    Attempt,
-    AudioFacts,
-    AudioSetting,
-    Operation,
-    Purpose,
-    Receipt,
-    Reference,
-    Track,
-)
-from aiml_music._sansio.outcome import Money, Outcome, Phase
+from aiml_music._sansio.models import AudioFacts, AudioSetting, Purpose, Receipt, Reference, Track
+from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
 
 AUDIO = AudioInfo(
     container="mp3",

@@ -21,8 +21,7 @@ from aiml_music._sansio.errors import (
     RateLimitError,
     ServerError,
 )
-from aiml_music._sansio.models import Operation
-from aiml_music._sansio.outcome import Answer, Marks, Money, Outcome
+from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome
 from aiml_music._sansio.ports import ResponseHead
 from aiml_music._sansio.refusal import Refusal, base_code, is_traced, refusal_of_document, refusal_of_status
 from aiml_music._sansio.retry import Failure

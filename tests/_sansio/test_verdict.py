@@ -19,8 +19,7 @@ from aiml_music._sansio.errors import (
     RateLimitError,
     StorageError,
 )
-from aiml_music._sansio.models import Operation
-from aiml_music._sansio.outcome import Answer, Marks, Money, Outcome, Phase
+from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase
 from aiml_music._sansio.ports import FaultKind, ResponseHead, TransportFault
 from aiml_music._sansio.refusal import refusal_of_document, refusal_of_status
 from aiml_music._sansio.retry import Failure

@@ -2,8 +2,7 @@
 
 import pytest
 
-from aiml_music._sansio.models import Operation
-from aiml_music._sansio.outcome import Marks
+from aiml_music._sansio.outcome import Marks, Operation
 from aiml_music._sansio.ports import FaultKind, ResponseHead, TransportFault
 from aiml_music._sansio.refusal import refusal_of_status
 from aiml_music._sansio.verdict import Evidence, of_broken_answer, of_fault, of_refusal
