@@ -1,8 +1,9 @@
 """Which proxy a request goes through, as the environment says."""
 
-import ipaddress
 import urllib.request
 from urllib.parse import urlsplit
+
+from aiml_music._sansio.options import is_loopback
 
 
 def proxy_for(url: str) -> str | None:
@@ -12,17 +13,10 @@ def proxy_for(url: str) -> str | None:
     """
     parts = urlsplit(url)
     # With its port, which an entry of NO_PROXY may name.
-    if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.netloc):
+    if is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.netloc):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if proxy and "://" not in proxy:
         return f"http://{proxy}"
     return proxy
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -76,7 +76,7 @@ def check_base_url(value: str, *, allow_insecure_http: bool = False) -> str:
         raise ConfigError("base_url must begin with https:// and name a host.")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ConfigError("base_url must not hold a user, a password, a query or a fragment.")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(host):
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(host):
         raise ConfigError(
             f"base_url is http for {host}: the key would travel in the clear.",
             hint="Use https, or pass allow_insecure_http=True for a network you trust.",
@@ -94,7 +94,8 @@ def _split(address: str) -> SplitResult | None:
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
