@@ -125,7 +125,8 @@ def compose(song: Song, *, longest: float, exactly: float | None = None) -> Scor
     fewest = math.ceil((exactly or SHORTEST_TRACK) / bar)
     most = fewest if exactly else max(1, int(longest / bar))
     intro = 1 if song.accompanied and most > 2 else 0  # noqa: PLR2004 - room for an intro and an ending
-    melody, used = _sing(song, style, first=intro, fewest=fewest, most=most)
+    # The band ends with a bar of its own; without one, the voice sings to the end.
+    melody, used = _sing(song, style, first=intro, fewest=fewest - song.accompanied, most=most)
     bars = min(most, max(fewest, used + song.accompanied))
     return Score(
         melody=tuple(note for note in melody if note.start < bars * SLOTS) if song.sung else (),
@@ -167,7 +168,7 @@ def _sing(song: Song, style: _Style, *, first: int, fewest: int, most: int) -> t
     notes: list[Note] = []
     bar, degree = first, 2 + dice.roll(3)
     sung = 0
-    while bar < most and (sung < len(lines) or bar < fewest - 1):
+    while bar < most and (sung < len(lines) or bar < fewest):
         line = lines[sung % len(lines)]
         sung += 1
         notes += _phrase(line, dice, style, start=bar * SLOTS, degree=degree, octave=octave)

@@ -75,6 +75,15 @@ def test_it_begins_and_ends_in_silence_without_clicks(name: str) -> None:
     assert max(abs(after - before) for before, after in pairwise(sound)) < 9000
 
 
+@pytest.mark.parametrize("lyrics", ["la", "Just one line", "two\nlines of it"])
+def test_a_voice_alone_sings_to_the_end(lyrics: str) -> None:
+    """However short the words are, no track ends in a bar that nobody sings or plays."""
+    heard = samples(play(Song(lyrics, voice=b"v"), sample_rate_hz=RATE, longest=60.0))
+    quarters = [heard[at : at + RATE // 4] for at in range(0, len(heard) - RATE // 4, RATE // 4)]
+    silent = [max(map(abs, quarter)) < 200 for quarter in quarters]
+    assert silent[::-1].index(False) < 12
+
+
 def test_length_follows_the_lyrics() -> None:
     """More words take longer; few take ten seconds at least, and none take more than a minute."""
     short, longer, endless = (
