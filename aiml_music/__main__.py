@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None, *, load: Callable[[str], Any] = impo
         app = load("aiml_music.cli.app")
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        sys.stderr.write(f"aiml-music needs {package}: pip install 'aiml-music[cli]'\n")
+        sys.stderr.write(f"aiml-music needs {package}; in its checkout: pip install '.[cli]'\n")
         return _UNUSABLE
     except KeyboardInterrupt:
         return _INTERRUPTED

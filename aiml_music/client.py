@@ -270,7 +270,7 @@ class AsyncMusicClient:
         room = largest_bytes(asked.audio_setting)
         target = None if to is None else Target(path=Path(to), overwrite=overwrite, room_bytes=room)
         async with self._session.call(plan) as call:
-            return await deliver(call, target, audio_format=asked.audio_format, clock=self._session.clock)
+            return await deliver(call, target, audio_format=asked.audio_format)
 
     def stream(
         self,

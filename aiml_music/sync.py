@@ -1,9 +1,11 @@
 """The blocking client: the same methods, each awaited in an event loop on a thread of its own. Decides nothing."""
 
-import functools
+import inspect
+import threading
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -26,10 +28,15 @@ class BlockingWarning(UserWarning):
 def _like(
     method: Callable[Concatenate[AsyncMusicClient, P], Any],
 ) -> Callable[[Callable[..., T]], Callable[Concatenate["MusicClient", P], T]]:
-    """Give a method the signature and the documentation of its asynchronous twin."""
+    """Give a method the arguments of its asynchronous twin, and its documentation unless it has its own."""
 
-    def apply(twin: Callable[..., T]) -> Callable[Concatenate["MusicClient", P], T]:
-        return functools.wraps(method)(twin)
+    def apply(twin: Any) -> Callable[Concatenate["MusicClient", P], T]:
+        result = twin.__annotations__["return"]
+        twin.__signature__ = inspect.signature(method).replace(return_annotation=result)
+        twin.__annotations__ = method.__annotations__ | {"return": result}
+        twin.__doc__ = twin.__doc__ or method.__doc__
+        checked: Callable[Concatenate[MusicClient, P], T] = twin
+        return checked
 
     return apply
 
@@ -46,10 +53,11 @@ class MusicClient:
         options["api_key"] = hidden(options.get("api_key"))
         self._client = AsyncMusicClient(**options)
         self._thread = LoopThread()
-        self._warned = False
+        # Taken by the first who warns, for a client and all its views, and never given back.
+        self._warning = threading.Lock()
         self._owner: MusicClient | None = None
         # Also at the interpreter's exit, for a client that nobody closed.
-        weakref.finalize(self, self._thread.stop)
+        weakref.finalize(self, self._thread.stop, cancel=True)
 
     def __repr__(self) -> str:
         twin = vars(self).get("_client")
@@ -67,10 +75,14 @@ class MusicClient:
         self.close()
 
     def close(self) -> None:
-        """Take no more calls, and end the thread; on a view of another client it does nothing."""
+        """Take no more calls; those under way in other threads end as they would have, and then the client's thread.
+
+        On a view of another client it does nothing.
+        """
         if self._owner is None:
-            self._run(self._client.close)
-            self._thread.stop()
+            # The twin's own `close` sets no more than this, and would need a loop for it.
+            self._client._session.closed = True  # noqa: SLF001
+            self._thread.stop(cancel=False)
 
     def is_closed(self) -> bool:
         """Say whether the client takes no more calls."""
@@ -81,57 +93,83 @@ class MusicClient:
         options["api_key"] = hidden(options.get("api_key"))
         view = object.__new__(type(self))
         view._client = self._client.with_options(**options)
-        view._thread, view._warned = self._thread, self._warned
+        view._thread, view._warning = self._thread, self._warning
         # Kept alive: when the owner goes, the thread ends with all that runs in it.
         view._owner = self._owner or self
         return view
 
     @_like(AsyncMusicClient.upload)
     def upload(self, *source: Any, **arguments: Any) -> Reference:  # noqa: D102 - its twin's
-        return self._run(lambda: self._client.upload(*source, **arguments))
+        with self._calling():
+            return self._run(lambda: self._client.upload(*source, **arguments))
 
     @_like(AsyncMusicClient.generate)
     def generate(self, **arguments: Any) -> Track:  # noqa: D102 - its twin's
-        return self._run(lambda: self._client.generate(**arguments))
+        with self._calling():
+            return self._run(lambda: self._client.generate(**arguments))
 
     @_like(AsyncMusicClient.stream)
-    def stream(self, **arguments: Any) -> "BlockingAudioStream":  # noqa: D102 - its twin's
-        return BlockingAudioStream(self._client.stream(**arguments), self._run)
+    def stream(self, **arguments: Any) -> "BlockingAudioStream":
+        """Make a track and hand its audio on as it arrives, for a web response or a player.
+
+        `with client.stream(...) as audio:` sends the request; `for chunk in audio:` reads it. The arguments are those
+        of `generate`.
+
+        Raises:
+            InputError: an argument cannot be what its author means; nothing was sent.
+        """
+        return BlockingAudioStream(self._client.stream(**arguments), self._run, self._calling)
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        with self._thread.kept():
+            if self.is_closed():
+                raise RuntimeError("this client is closed; make another one")
+            yield
 
     def _run(self, work: Callable[[], Awaitable[T]]) -> T:
         self._warn_in_a_loop()
         return self._thread.run(work)
 
     def _warn_in_a_loop(self) -> None:
-        if self._warned:
-            return
         try:
             anyio.lowlevel.current_token()
         except RuntimeError:
             return
-        self._warned = True
-        warnings.warn(
-            "MusicClient blocks the event loop it is called from; AsyncMusicClient does not.",
-            BlockingWarning,
-            stacklevel=4,
-        )
+        if self._warning.acquire(blocking=False):
+            warnings.warn(
+                "MusicClient blocks the event loop it is called from; AsyncMusicClient does not.",
+                BlockingWarning,
+                stacklevel=4,
+            )
 
 
 class BlockingAudioStream(Iterator[bytes]):
     """A generation whose audio is handed on as it comes: `with` begins it, `for` reads it; see `AudioStream`."""
 
-    def __init__(self, stream: AudioStream, run: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+    def __init__(
+        self,
+        stream: AudioStream,
+        run: Callable[[Callable[[], Awaitable[Any]]], Any],
+        calling: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._stream = stream
         self._run = run
+        self._calling = calling
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._run(self._stream.__aenter__)
+        with ExitStack() as opening:
+            opening.enter_context(self._calling())
+            self._run(self._stream.__aenter__)
+            self._open = opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._run(lambda: self._stream.__aexit__(kind, error, trace))
+        with self._open:
+            self._run(lambda: self._stream.__aexit__(kind, error, trace))
 
     def __iter__(self) -> Self:
         return self

@@ -242,7 +242,7 @@ def test_the_entry_says_how_to_install_what_is_missing(capsys: pytest.CaptureFix
         raise ModuleNotFoundError("No module named 'cyclopts'", name="cyclopts")
 
     assert entry.main(["--version"], load=without) == 2
-    assert capsys.readouterr() == ("", "aiml-music needs cyclopts: pip install 'aiml-music[cli]'\n")
+    assert capsys.readouterr() == ("", "aiml-music needs cyclopts; in its checkout: pip install '.[cli]'\n")
 
 
 def test_the_entry_can_be_interrupted_while_it_loads(capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,5 +272,5 @@ def test_commands_that_need_the_sandbox_say_how_to_install_it(command: tuple[str
         raise ModuleNotFoundError("No module named 'starlette'", name="starlette")
 
     assert ended(*command, load=without) == Ended(
-        2, "", "Error: The sandbox needs starlette.\nNext: pip install 'aiml-music[cli,sandbox]'\n"
+        2, "", "Error: The sandbox needs starlette.\nNext: In the checkout: pip install '.[cli,sandbox]'\n"
     )

@@ -242,7 +242,7 @@ def test_one_thing_sings(words: tuple[str, ...], said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--voice", "instrumental-1"), "--voice was given an id that belongs into --instrumental."),
+        (("--voice", "instrumental-1"), "--voice was given an id that belongs in --instrumental."),
         (("--instrumental", "a b"), "--instrumental is not an id: use what `aiml-music upload` printed"),
     ],
 )

@@ -160,11 +160,43 @@ def test_a_reader_who_leaves_early_hears_no_complaint(words: tuple[str, ...]) ->
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@on_posix
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [
+        (">&-", b"Bad file descriptor"),
+        pytest.param(
+            ">/dev/full",
+            b"No space left on device",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is always full"),
+        ),
+    ],
+)
+def test_what_was_paid_for_is_named_where_it_can_be(
+    redirection: str, reason: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A track whose result cannot be printed is named on standard error, with exit code 1."""
+    track = tmp_path / "song.mp3"
+    song = ("--reference", str(reference_file(tmp_path)), "--purpose", "song", "--lyrics", "a")
+    words = ("generate", *song, "-o", str(track), "--json")
+    with sandboxed(monkeypatch) as server:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *words],
+            stderr=subprocess.PIPE,
+            env=environment(AIML_API_BASE=server.base_url, AIML_API_KEY=CANARY),
+            timeout=60,
+            check=False,
+        )
+    _, _, told = done.stderr.partition(b"Error: The result could not be written: " + reason + b".\n")
+    assert done.returncode == 1
+    assert json.loads(told)["track"]["path"] == str(track)
+
+
 @pytest.mark.parametrize(
     ("missing", "words", "said"),
     [
-        ("cyclopts", "['--version']", b"aiml-music needs cyclopts: pip install 'aiml-music[cli]'"),
-        ("rich", "['--version']", b"aiml-music needs rich: pip install 'aiml-music[cli]'"),
+        ("cyclopts", "['--version']", b"aiml-music needs cyclopts; in its checkout: pip install '.[cli]'"),
+        ("rich", "['--version']", b"aiml-music needs rich; in its checkout: pip install '.[cli]'"),
         ("uvicorn", "['demo']", b"Error: The sandbox needs uvicorn."),
     ],
 )

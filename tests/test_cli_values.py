@@ -4,7 +4,7 @@ import io
 import itertools
 import os
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from aiml_music._sansio.outcome import Marks
 from aiml_music._sansio.ports import ResponseHead
 from aiml_music._sansio.refusal import refusal_of_status
 from aiml_music._sansio.verdict import Evidence, of_lost_disk
+from aiml_music.cli.app import main
 from aiml_music.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from aiml_music.cli.faults import Fault, fault_of
 from aiml_music.cli.salvage import save_bytes
@@ -66,7 +67,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         (APIError("x", outcome=Outcome.REJECTED, money=Money.NO), 3),
         (APIError("x", outcome=Outcome.REJECTED, money=Money.YES), 5),
         (APIError("x", outcome=Outcome.REJECTED, money=Money.UNKNOWN), 4),
-        (AuthenticationError("x", outcome=Outcome.REJECTED, money=Money.UNKNOWN, operation=Operation.UPLOAD), 3),
+        (AuthenticationError("x", outcome=Outcome.REJECTED, money=Money.UNKNOWN, operation=Operation.UPLOAD), 4),
         (ServerError("x", outcome=Outcome.UNKNOWN, money=Money.NO), 3),
         (ServerError("x", outcome=Outcome.UNKNOWN, money=Money.YES), 5),
         (InDoubtTimeout("x", outcome=Outcome.UNKNOWN, money=Money.UNKNOWN), 4),
@@ -223,20 +224,47 @@ def test_a_reader_who_left_changes_nothing() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is always full")
-def test_a_full_disk_behind_standard_output_changes_nothing() -> None:
-    """What cannot be printed is no reason to end."""
+def test_a_result_that_the_disk_does_not_take_is_told_elsewhere() -> None:
+    """All lines from the one that failed go to standard error, behind one that says why."""
+    said = io.StringIO()
     with Path("/dev/full").open("w") as stream:
-        Screen(Streams(stdout=stream, stderr=io.StringIO())).say("one")
+        screen = Screen(Streams(stdout=stream, stderr=said))
+        screen.say("one")
+        screen.say("two")
+    assert screen.out.failed
+    assert said.getvalue() == "Error: The result could not be written: No space left on device.\none\ntwo\n"
 
 
-def test_a_broken_stream_without_a_descriptor_is_left_alone() -> None:
-    """A stream of a program that calls us may fail as well."""
+class Broken(io.StringIO):
+    """A stream that takes nothing, without a descriptor."""
 
-    class Broken(io.StringIO):
-        def write(self, _text: str, /) -> int:
-            raise OSError(28, "No space left on device")
+    def write(self, _text: str, /) -> int:
+        raise OSError("it is broken")
 
-    Screen(Streams(stdout=Broken(), stderr=io.StringIO())).say("one")
+
+def test_a_broken_stream_of_a_program_that_calls_us_is_noticed() -> None:
+    """A stream may fail that has no descriptor and no number for the fault."""
+    said = io.StringIO()
+    Screen(Streams(stdout=Broken(), stderr=said)).say("one")
+    assert said.getvalue() == "Error: The result could not be written: it is broken.\none\n"
+
+
+def test_nobody_hears_that_standard_error_is_broken() -> None:
+    """There is no third place to say it, and the result is not spoilt."""
+    result = io.StringIO()
+    screen = Screen(Streams(stdout=result, stderr=Broken()))
+    screen.note("one")
+    screen.say("two")
+    assert (result.getvalue(), screen.out.failed) == ("two\n", False)
+
+
+def test_a_closed_standard_output_is_a_fault() -> None:
+    """A result nobody can read is told to standard error, and the exit code is 1."""
+    said = io.StringIO()
+    with redirect_stdout(None):
+        code = main(["--version"], streams=Streams(stderr=said))
+    assert code == ExitCode.UNEXPECTED
+    assert said.getvalue().startswith("Error: The result could not be written: Bad file descriptor.\naiml-music ")
 
 
 @pytest.mark.parametrize(

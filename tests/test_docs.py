@@ -211,6 +211,27 @@ def test_every_block_is_of_a_known_kind(page: Path) -> None:
     assert shown == [block.shown for block in blocks if block.shown is not None and block.language == "python"]
 
 
+def test_the_readme_makes_what_it_says(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its programs leave a track under each name that they give, and its commands work on such files."""
+    blocks = blocks_of(ROOT / "README.md")
+    for block in blocks:
+        if block.language == "python":
+            run_python(block, desk, capsys)
+    made = {"song.mp3", "Storms may come.mp3", "We stay true.mp3", "Friends forever.mp3", "stream.mp3"}
+    assert {file.name for file in desk.glob("*.mp3")} == made | {"reference.mp3"}
+
+    (desk / "lyrics.txt").write_text("##Side by side##", encoding="utf-8")
+    typed = [line for block in blocks if block.language == "sh" for line in block.text.splitlines()]
+    commands = [
+        shlex.split(line, comments=True)[1:] for line in typed if re.match("aiml-music (generate|probe) ", line)
+    ]
+    assert [words[0] for words in commands] == ["generate", "probe"]
+    for words in commands:
+        printed = io.StringIO()
+        code = main(words, streams=Streams(stdin=io.StringIO(), stdout=printed, stderr=printed))
+        assert code == 0, printed.getvalue()
+
+
 def test_a_wrong_output_is_noticed() -> None:
     """The comparison can fail: an ellipsis stands for no more than it should."""
     assert looks_like("a … c\nd\n", "a b b c\nd\n")

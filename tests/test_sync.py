@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -30,6 +30,9 @@ from tests.answers import TRACE_ID, VOICE_ID, answer, generated, uploaded
 from tests.calls import MADE, REFERENCE, TRACK
 from tests.canary import KEY, assert_keyless
 from tests.loopback import Await, Hang, Loopback, Script, Send, Signal, loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ASKED: dict[str, Any] = {"lyrics": "la", "refer_voice": VOICE_ID}
 DOCUMENT = answer(generated(TRACK)).data
@@ -73,7 +76,13 @@ def test_methods_look_like_their_twins() -> None:
     for name in ("__init__", "upload", "generate", "stream", "with_options"):
         mine, twin = getattr(MusicClient, name), getattr(AsyncMusicClient, name)
         assert list(inspect.signature(mine).parameters) == list(inspect.signature(twin).parameters)
-        assert mine.__doc__ == twin.__doc__
+        doc = str(mine.__doc__).replace("`with", "`async with").replace("`for", "`async for")
+        assert doc.split() == str(twin.__doc__).split()
+        assert (mine.__module__, mine.__qualname__) == ("aiml_music.sync", f"MusicClient.{name}")
+    assert inspect.signature(MusicClient.stream).return_annotation == "BlockingAudioStream"
+    with pytest.raises(TypeError, match=r"MusicClient\.upload\(\)") as caught:
+        vars(MusicClient)["upload"]()
+    assert "Async" not in str(caught.value)
     assert {name for name in vars(AsyncMusicClient) if name[0] != "_"} - set(vars(MusicClient)) == {"aclose"}
     described = {name for name in vars(BlockingAudioStream) if name[0] != "_"}
     assert described == {"format", "media_type", "size_bytes", "receipt", "facts", "flags", "trace_id", "raw"}
@@ -137,11 +146,12 @@ def test_inside_a_loop_it_works_and_warns_once(backend: str) -> None:
     async def cell(server: Loopback) -> list[warnings.WarningMessage]:
         with warnings.catch_warnings(record=True) as caught, blocking(server) as client:
             warnings.simplefilter("always")
+            view = client.with_options(timeout=9)
             for _ in range(2):
                 assert client.generate(**ASKED).content == TRACK
             with client.stream(**ASKED) as audio:
                 assert b"".join(audio) == TRACK
-            assert client.with_options(timeout=9).generate(**ASKED).content == TRACK
+            assert view.generate(**ASKED).content == TRACK
         return caught
 
     with loopback([MADE]) as server:
@@ -170,16 +180,67 @@ def test_a_view_closes_nothing_and_outlives_its_name() -> None:
 
 
 def test_a_closed_client_takes_no_calls() -> None:
-    """After `close` every call says so; closing twice does no harm."""
+    """After `close` every call says so and starts nothing; closing twice does no harm."""
     with loopback([MADE]) as server:
         client = blocking(server)
         client.close()
         client.close()
+        calls: list[Callable[[], Any]] = [
+            lambda: client.generate(**ASKED),
+            lambda: client.upload(REFERENCE, purpose="song"),
+            client.stream(**ASKED).__enter__,
+        ]
+        for call in calls:
+            with pytest.raises(RuntimeError, match="this client is closed"):
+                call()
+        assert loops() == []
+    assert server.connections == 0
+
+
+def test_closing_inside_a_loop_holds_nothing_up() -> None:
+    """A client that never called is closed without a thread and without a warning."""
+
+    async def cell(server: Loopback) -> None:
+        blocking(server).close()
+        assert loops() == []
+
+    with loopback([MADE]) as server:
+        anyio.run(cell, server)
+
+
+def test_closing_leaves_the_calls_of_other_threads_alone() -> None:
+    """What was paid for comes in, whole or step by step; the last of them ends the client's thread."""
+    begun, gate = threading.Semaphore(0), threading.Event()
+    cut = DOCUMENT.index(TRACK.hex().encode()) + 2000
+    tracks: list[bytes | None] = []
+
+    def stream() -> None:
+        with client.stream(**ASKED) as audio:
+            begun.release()
+            tracks.append(b"".join(audio))
+
+    def generate() -> None:
+        tracks.append(client.generate(**ASKED).content)
+
+    arrived = threading.Event()
+    with loopback([Send(DOCUMENT[:cut]), Signal(arrived), Await(gate), Send(DOCUMENT[cut:])]) as server:
+        client = blocking(server)
+        threads = [threading.Thread(target=stream), threading.Thread(target=generate)]
+        threads[0].start()
+        assert begun.acquire(timeout=5)
+        arrived.clear()
+        threads[1].start()
+        assert arrived.wait(5)
+        client.close()
         with pytest.raises(RuntimeError, match="this client is closed"):
             client.generate(**ASKED)
-        del client
-        gc.collect()
-    assert server.connections == 0
+        assert tracks == []
+        gate.set()
+        for thread in threads:
+            thread.join(5)
+        assert loops() == []
+        assert server.wait_until_idle()
+    assert tracks == [TRACK] * 2
 
 
 @posix

@@ -5,11 +5,12 @@ Every trouble leaves as `EndedBadlyError` with the verdict of `_sansio.verdict`;
 
 import math
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 from attrs import frozen
 
 from aiml_music._sansio import verdict
@@ -36,8 +37,12 @@ from aiml_music._sansio.wire import Reply, Tracing, looks_like_json, read_reply,
 
 T = TypeVar("T")
 
-# More of a refusal than this says nothing more.
+# More of a refusal than this, or a slower one, says nothing more.
 _REFUSAL_BYTES = 64 * 1024
+_REFUSAL_SECONDS = 5.0
+# How long the end of an answer may take once its document is whole.
+_END_SECONDS = 1.0
+_BOM = b"\xef\xbb\xbf"
 # A generation takes a minute: with less time left than this, a repeat would only be cut off after it was paid.
 _USEFUL_SECONDS = {Operation.GENERATE: 90.0, Operation.UPLOAD: 5.0}
 
@@ -88,6 +93,8 @@ class Attempting:
         self._encoding: Encoding = Identity()
         self._decoder = HexAudioDecoder()
         self._recognised = False
+        self._beginning = b""
+        self._whole_since: float | None = None
         self._waiting = b""
         self._last: Problem | None = None
         self.status: int | None = None
@@ -117,9 +124,9 @@ class Attempting:
             exchange = self._exchange = await self._within(self._send)
             self.status = exchange.head.status
             self.tracing = read_tracing(exchange.head, secret=self._plan.key.reveal())
-            self._encoding = encoding_of(exchange.head.header("content-encoding"))
             if not exchange.head.is_success:
                 raise EndedBadlyError(await self._refused(exchange))
+            self._encoding = encoding_of(exchange.head.header("content-encoding"))
             while not self._waiting and self.reply is None:
                 self._waiting = await self._advance(exchange)
 
@@ -131,7 +138,10 @@ class Attempting:
         """
         piece, self._waiting = self._waiting, b""
         with self._judging():
-            while not piece and self.reply is None and self._exchange is not None:
+            while not piece and self.reply is None:
+                if self._exchange is None:
+                    # An end that is not one must not look like one: the rest was paid for.
+                    raise RuntimeError("the answer was left before its end")
                 piece = await self._advance(self._exchange)
         return piece
 
@@ -155,34 +165,48 @@ class Attempting:
         """Take one step through the body and return the audio in it, which may be none."""
         if self._last is not None:
             raise EndedBadlyError(self._last)
-        try:
-            data = await self._within(exchange.read, idle=self._plan.timeouts.idle)
-        except (TransportFault, EndedBadlyError):
-            # What breaks after the last brace of a whole document is nobody's loss.
-            if not self._decoder.document_complete:
-                raise
-            data = b""
+        data = await self._more(exchange)
         if not data:
             self._conclude(exchange.head)
             return b""
         audio = bytearray()
         try:
-            for piece in self._encoding.pieces(data):
+            for count, piece in enumerate(self._encoding.pieces(data)):
                 self._recognise(exchange.head, piece)
                 audio += self._decoder.feed(piece)
+                if count:
+                    # A few bytes of gzip can be megabytes: the loop is others' too.
+                    await anyio.lowlevel.cancel_shielded_checkpoint()
         except (HexDecodeError, InflateError) as error:
             # What was good before the fault was paid for: hand it on first, and fail at the next step.
             audio += error.decoded if isinstance(error, HexDecodeError) else b""
             self._last = verdict.of_broken_answer(self.evidence, error.reason)
         return bytes(audio)
 
+    async def _more(self, exchange: Exchange) -> bytes:
+        """Return the next bytes of the body; empty at its end, or where a whole document needs no more."""
+        idle = self._plan.timeouts.idle
+        if not self._decoder.document_complete:
+            return await self._within(exchange.read, idle=idle)
+        now = self._clock.monotonic()
+        self._whole_since = now if self._whole_since is None else self._whole_since
+        try:
+            return await self._within(exchange.read, idle=max(0.0, self._whole_since + _END_SECONDS - now))
+        except (TransportFault, EndedBadlyError):
+            # What breaks, or does not come, after the last brace of a whole document is nobody's loss.
+            return b""
+
     def _recognise(self, head: ResponseHead, data: bytes) -> None:
-        if self._recognised or not data.strip():
+        if self._recognised:
+            return
+        self._beginning += data
+        if not self._beginning.strip() or _BOM.startswith(self._beginning):
             return
         self._recognised = True
-        if not looks_like_json(data):
-            beginning = clean(data[:8192].decode("utf-8", "replace"), secret=self._plan.key.reveal(), max_chars=200)
-            kind = clean(head.header("content-type") or "no content type", max_chars=80)
+        if not looks_like_json(self._beginning):
+            secret = self._plan.key.reveal()
+            beginning = clean(self._beginning[:8192].decode("utf-8", "replace"), secret=secret, max_chars=200)
+            kind = clean(head.header("content-type") or "no content type", secret=secret, max_chars=80)
             raise EndedBadlyError(verdict.of_foreign_body(self.evidence, kind, beginning))
 
     def _conclude(self, head: ResponseHead) -> None:
@@ -206,14 +230,20 @@ class Attempting:
         return parse_retry_after(head.header("retry-after"), date=head.header("date"), now=self._clock.time())
 
     async def _beginning_of(self, exchange: Exchange) -> bytes:
-        """Read what a refusal says, as far as it comes; a broken one still has its status."""
-        body = b""
-        try:
-            while len(body) < _REFUSAL_BYTES and (data := await self._within(exchange.read, idle=5.0)):
-                body += b"".join(self._encoding.pieces(data))
-        except (TransportFault, EndedBadlyError, InflateError):
-            pass
-        return body[:_REFUSAL_BYTES]
+        """Read what a refusal says, as far as it comes in time; a broken one still has its status."""
+        body = bytearray()
+
+        async def read() -> None:
+            encoding = encoding_of(exchange.head.header("content-encoding"))
+            while data := await exchange.read():
+                for piece in encoding.pieces(data):
+                    body.extend(piece)
+                    if len(body) >= _REFUSAL_BYTES:
+                        return
+
+        with suppress(TransportFault, EndedBadlyError, InflateError):
+            await self._within(read, idle=_REFUSAL_SECONDS)
+        return bytes(body[:_REFUSAL_BYTES])
 
     async def _within(self, step: Callable[[], Awaitable[T]], *, idle: float | None = None) -> T:
         """Take one step within the limits of time: the call's own, and the one for silence."""
@@ -230,7 +260,9 @@ class Attempting:
         try:
             yield
         except TransportFault as fault:
-            problem = verdict.of_fault(self.evidence, fault)
+            # Libraries quote the wire in their texts, and a server may have written the key on it.
+            told = TransportFault(fault.kind, clean(fault.detail, secret=self._plan.key.reveal()))
+            problem = verdict.of_fault(self.evidence, told)
         except (HexDecodeError, InflateError) as error:
             problem = verdict.of_broken_answer(self.evidence, error.reason)
         else:

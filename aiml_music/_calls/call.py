@@ -41,6 +41,7 @@ class Call:
         self._began = clock.monotonic()
         self._attempting: Attempting | None = None
         self._attempts: list[Attempt] = []
+        self._settled: Problem | None = None
 
     async def __aenter__(self) -> Self:
         with self._noting_cancellation():
@@ -76,7 +77,9 @@ class Call:
                 )
                 if wait is None:
                     raise self.error(problem)
+                self._settled = problem
                 await self._clock.sleep(wait)
+                self._settled = None
                 waited = wait
 
     async def read(self) -> bytes:
@@ -91,6 +94,11 @@ class Call:
             except EndedBadlyError as ended:
                 problem = ended.problem
         raise self.error(problem)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer was read to its end, and is what was asked for."""
+        return self._attempting is not None and self._attempting.reply is not None
 
     @property
     def reply(self) -> Reply:
@@ -227,6 +235,8 @@ class Call:
         name = f"aiml_music: {self.plan.operation} {self.plan.client_request_id} was cancelled"
         if self._attempting is None:
             return f"{name} in the queue. {what_happened(Outcome.NOT_SENT, Money.NO)}"
+        if self._settled is not None:
+            return f"{name} before it was tried again. {what_happened(self._settled.outcome, self._settled.money)}"
         evidence = self._attempting.evidence
         answer = Answer.UNUSABLE if evidence.audio_bytes else Answer.NONE
         return f"{name} in phase {evidence.marks.phase!s}. {what_happened(*evidence.judge(answer))}"

@@ -18,10 +18,9 @@ from aiml_music._sansio.errors import MusicError, StorageError
 from aiml_music._sansio.inspection import flags_of
 from aiml_music._sansio.models import AudioFormat, Track
 from aiml_music._sansio.outcome import Outcome, Phase
-from aiml_music._sansio.ports import Clock
 
 # How long a track that is already coming in may hold up a cancellation, when there is a file to save it in.
-_SHIELD_SECONDS = 30.0
+SHELTER_SECONDS = 30.0
 
 
 @frozen(kw_only=True)
@@ -37,7 +36,9 @@ class Target:
     room_bytes: int
 
 
-async def deliver(call: Call, target: Target | None, *, audio_format: AudioFormat, clock: Clock) -> Track:
+async def deliver(
+    call: Call, target: Target | None, *, audio_format: AudioFormat, shelter_seconds: float = SHELTER_SECONDS
+) -> Track:
     """Carry out a call that has its place, and return its track: in memory, or in a file that was reserved first.
 
     The file is reserved with the place in the queue, not before it: two thousand waiting calls hold no descriptor.
@@ -48,7 +49,7 @@ async def deliver(call: Call, target: Target | None, *, audio_format: AudioForma
     """
     if target is None:
         await call.open()
-        return await Delivery(call, MemorySink(), audio_format=audio_format, clock=clock).track()
+        return await Delivery(call, MemorySink(), audio_format=audio_format, shelter_seconds=shelter_seconds).track()
     try:
         sink = await reserve(target.path, expected_bytes=target.room_bytes, overwrite=target.overwrite)
     except StorageError as error:
@@ -56,62 +57,84 @@ async def deliver(call: Call, target: Target | None, *, audio_format: AudioForma
         raise
     try:
         await call.open()
-        return await Delivery(call, sink, audio_format=audio_format, clock=clock).track()
+        return await Delivery(call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds).track()
     finally:
         # Nothing is left to discard of a track that was kept or salvaged.
+        await _discard(sink)
+
+
+async def _discard(sink: FileSink) -> None:
+    try:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(sink.discard)
+    except BaseException:
+        # A second cancellation by asyncio itself takes no notice of a shield.
+        sink.discard()
+        raise
 
 
 class Delivery:
     """One track on its way from an opened call into a sink."""
 
-    def __init__(self, call: Call, sink: FileSink | MemorySink, *, audio_format: AudioFormat, clock: Clock) -> None:
+    def __init__(
+        self, call: Call, sink: FileSink | MemorySink, *, audio_format: AudioFormat, shelter_seconds: float
+    ) -> None:
         self._call = call
         self._sink = sink
         self._format: AudioFormat = audio_format
-        self._clock = clock
+        self._shelter_seconds = shelter_seconds
         self._disk_trouble: OSError | None = None
+        self._inspected = False
 
     async def track(self) -> Track:
         """Receive, inspect and keep the track.
 
-        With a file to save it in, a cancellation waits until the track is safe, for half a minute at most.
+        With a file to save it in, a cancellation waits until the track is safe, for `shelter_seconds` at most; then,
+        and where nothing can wait any more, what came is saved at once.
 
         Raises:
             PayloadError: the audio cannot be used; what came is its `salvage`.
             StorageError: the audio is good and could not be stored; the bytes are its `salvage`.
         """
         if isinstance(self._sink, MemorySink):
-            return await self._deliver(lambda: None)
-        return await _sheltered(self._deliver, self._clock)
+            return await self._deliver()
+        return await _sheltered(self._deliver, self._shelter_seconds)
 
-    async def _deliver(self, yield_if_late: Callable[[], None]) -> Track:
+    async def _deliver(self) -> Track:
         try:
-            await self._receive(yield_if_late)
+            await self._receive()
             return await self._keep(await self._inspect())
         except MusicError:
             raise
         except OSError as error:
             # A disk that neither takes the rest nor gives back the beginning: what is on it is all there is.
             trouble = error
+        except BaseException as interruption:
+            # Here nothing is awaited any more: the end of an event loop cancels this task, and would again.
+            for note in self._rescued():
+                interruption.add_note(note)
+            raise
         failure = self._call.error(verdict.of_lost_disk(self._call.evidence, trouble))
         failure.salvage = await self._salvage("partial")
         raise failure
 
-    async def _receive(self, yield_if_late: Callable[[], None]) -> None:
+    async def _receive(self) -> None:
         try:
             while piece := await self._call.read():
                 self._store(piece)
-                yield_if_late()
         except MusicError as error:
             error.salvage = await self._salvage("partial")
             raise
-        except anyio.get_cancelled_exc_class() as cancelled:
-            saved = await self._salvage("partial")
-            if isinstance(saved, Path):
-                cancelled.add_note(f"aiml_music: what had come of the track is in {saved}.")
-            raise
+
+    def _rescued(self) -> list[str]:
+        """Save what came, and say where it is."""
+        if isinstance(self._sink, MemorySink):
+            return []
+        if not self._call.is_answered:
+            path = self._sink.rescue("partial")
+            return [f"aiml_music: what had come of the track is in {path}."] if path else []
+        path = self._sink.rescue(None if self._inspected else "unverified")
+        return [f"aiml_music: the track was kept all the same, in {path}."] if path else []
 
     def _store(self, piece: bytes) -> None:
         sink = self._sink
@@ -129,6 +152,7 @@ class Delivery:
 
     async def _inspect(self) -> AudioInfo | None:
         if self._format == "pcm":
+            self._inspected = True
             return None
         try:
             info = await anyio.to_thread.run_sync(probe, self._sink.read_at, self._sink.size)
@@ -136,6 +160,7 @@ class Delivery:
             problem = f"the audio is not {self._format}: {error.reason}"
         else:
             if info.container == self._format:
+                self._inspected = True
                 return info
             problem = f"the audio is {info.container}, not {self._format}"
         failure = self._call.error(verdict.of_broken_answer(self._call.evidence, problem))
@@ -210,43 +235,74 @@ def _unstored(salvage: bytes, trouble: OSError) -> StorageError:
     )
 
 
-async def _sheltered(work: Callable[[Callable[[], None]], Awaitable[Track]], clock: Clock) -> Track:
-    """Run work that a cancellation must wait for, until half a minute has passed.
+async def _sheltered(work: Callable[[], Awaitable[Track]], seconds: float) -> Track:
+    """Run work that a cancellation must wait for, for so many seconds at most.
 
     In a task of its own: a scope's shield does not hold off the `cancel()` of an asyncio task, but a task group's
     end does wait for its members.
     """
-    done: list[Track] = []
-    failed: list[MusicError] = []
-    parting_words: list[str] = []
-
-    async def run() -> None:
-        late = clock.monotonic() + _SHIELD_SECONDS
-        with anyio.CancelScope(shield=True) as shelter:
-
-            def yield_if_late() -> None:
-                shelter.shield = clock.monotonic() < late
-
-            try:
-                done.append(await work(yield_if_late))
-                parting_words.append(f"aiml_music: the track was kept all the same, in {done[0].path}.")
-            except MusicError as error:
-                failed.append(error)
-                where = f" What came is in {error.salvage}." if isinstance(error.salvage, Path) else ""
-                parting_words.append(f"aiml_music: {error}{where}")
-            except anyio.get_cancelled_exc_class() as cancelled:
-                parting_words.extend(cancelled.__notes__)
-                raise
-
+    shelter = _Shelter(work)
+    interruption: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(run)
+            group.start_soon(shelter.run)
+            try:
+                await shelter.ended.wait()
+            except BaseException as error:
+                interruption = error
+                shelter.end_within(seconds)
+                raise
         # Trio does not raise a cancellation that came while the group was waiting for its last member.
         await anyio.lowlevel.checkpoint_if_cancelled()
-    except anyio.get_cancelled_exc_class() as cancelled:
-        for note in parting_words:
-            cancelled.add_note(note)
-        raise
-    if failed:
-        raise failed[0]
-    return done[0]
+    except BaseException as error:  # noqa: BLE001 - every one is raised again
+        # Itself, and not in the group that a task group makes of it.
+        ending = interruption or error
+    else:
+        return shelter.result()
+    for note in shelter.parting_words:
+        ending.add_note(note)
+    raise ending
+
+
+class _Shelter:
+    """Work that goes on for a while after whoever waits for it was cancelled."""
+
+    def __init__(self, work: Callable[[], Awaitable[Track]]) -> None:
+        self._work = work
+        self._scope = anyio.CancelScope(shield=True)
+        self._track: Track | None = None
+        self._failure: BaseException | None = None
+        self.ended = anyio.Event()
+        self.parting_words: list[str] = []
+
+    def end_within(self, seconds: float) -> None:
+        """Let the work go on for so long, and no longer."""
+        self._scope.deadline = anyio.current_time() + seconds
+
+    async def run(self) -> None:
+        """Do the work, and keep what comes of it, a failure too."""
+        try:
+            with self._scope:
+                await self._done()
+        finally:
+            self.ended.set()
+
+    async def _done(self) -> None:
+        try:
+            self._track = await self._work()
+        except MusicError as error:
+            self._failure = error
+            where = f" What came is in {error.salvage}." if isinstance(error.salvage, Path) else ""
+            self.parting_words.append(f"aiml_music: {error}{where}")
+        except BaseException as error:
+            self._failure = error
+            self.parting_words += getattr(error, "__notes__", [])
+            raise
+        else:
+            self.parting_words.append(f"aiml_music: the track was kept all the same, in {self._track.path}.")
+
+    def result(self) -> Track:
+        """Return the track, or raise what came instead."""
+        if self._track is None:
+            raise self._failure or RuntimeError("the work was never begun")
+        return self._track

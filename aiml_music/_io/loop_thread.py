@@ -2,14 +2,13 @@
 
 import os
 import threading
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from typing import Generic, TypeVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -28,6 +27,8 @@ class LoopThread:
         self._portal: BlockingPortal | None = None
         self._thread: threading.Thread | None = None
         self._process = 0
+        self._users = 0
+        self._ending = False
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Await something on the loop's thread and return what it gives.
@@ -49,9 +50,30 @@ class LoopThread:
                     interruption.add_note(note)
             raise
 
-    def stop(self) -> None:
-        """End the loop; what still runs in it is cancelled."""
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put off a `stop` that cancels nothing: the last who lets go then ends the loop."""
         with self._lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._ending and not self._users
+            if last:
+                self.stop(cancel=False)
+
+    def stop(self, *, cancel: bool) -> None:
+        """End the loop.
+
+        Args:
+            cancel: at once, with all that runs in it; False leaves that to the last who keeps it, and does not wait.
+        """
+        with self._lock:
+            self._ending = self._users > 0 and not cancel
+            if self._ending:
+                return
             portal, self._portal = self._portal, None
             thread, self._thread = self._thread, None
         if portal is None or thread is None or self._process != os.getpid():
@@ -66,24 +88,28 @@ class LoopThread:
         with self._lock:
             # A fork copies this object and not its thread.
             if self._portal is None or self._process != os.getpid():
-                self._process = os.getpid()
                 self._portal = self._start()
+                self._process = os.getpid()
             return self._portal
 
     def _start(self) -> BlockingPortal:
-        ready = threading.Event()
-        portals: list[BlockingPortal] = []
+        started: Future[BlockingPortal] = Future()
 
         async def serve() -> None:
             async with BlockingPortal() as portal:
-                portals.append(portal)
-                ready.set()
+                started.set_result(portal)
                 await portal.sleep_until_stopped()
 
-        self._thread = threading.Thread(target=anyio.run, args=(serve,), name="aiml_music", daemon=True)
+        def work() -> None:
+            try:
+                anyio.run(serve)
+            except BaseException as error:  # noqa: BLE001 - raised by who waits for the start, or for the work
+                with suppress(InvalidStateError):
+                    started.set_exception(error)
+
+        self._thread = threading.Thread(target=work, name="aiml_music", daemon=True)
         self._thread.start()
-        ready.wait()
-        return portals[0]
+        return started.result()
 
 
 class _Step(Generic[T]):

@@ -68,6 +68,7 @@ class FileSink:
     _overwrite: bool
     _system: FileSystem
     _size: int = 0
+    _kept: Path | None = None
     # Reading and writing share one position, and whoever stops waiting for `publish` may discard while it still runs.
     _lock: RLock = field(factory=RLock, repr=False)
 
@@ -100,7 +101,13 @@ class FileSink:
         with _told(path, circumstances):
             found = _to_be_replaced(path, overwrite=overwrite)
             part = path.with_name(fitted(f".{path.name}", f".{token}.part"))
-            file = _create(part)
+            # Of two calls for one name, one track would be paid for and have no place.
+            _take(path)
+            try:
+                file = _create(part)
+            except BaseException:
+                _taken.discard(path)
+                raise
         mode = (found or os.fstat(file.fileno())).st_mode & 0o777
         sink = cls(target=path, part=part, file=file, mode=mode, overwrite=overwrite, system=system)
         try:
@@ -152,20 +159,47 @@ class FileSink:
         """Give the finished file its name and make it durable.
 
         Raises:
-            OutputExistsError: the name was taken meanwhile; `salvage` is the part file, which stays.
+                OutputExistsError: the name was taken meanwhile; the track is in `salvage`, `song.kept.mp3` beside it.
             StorageError: the disk failed. Without `salvage` the sink is still open: take `to_memory`, and never try
                 again on the same file, which may report success after it lost pages.
         """
         with self._lock:
             with _told(self.target, _AFTER_MONEY):
                 self._finish()
-            with _told(self.target, {**_AFTER_MONEY, "salvage": self.part}):
-                self._file.close()
-                place(self.part, self.target, overwrite=self._overwrite, system=self._system)
-            with _told(self.target, {**_AFTER_MONEY, "salvage": self.target}):
+            with _told(self.target, self._kept_in(self.part)):
+                self._close()
+                self._place()
+            self._kept = self.target
+            with _told(self.target, self._kept_in(self.target)):
                 sync_directory(self.target.parent, self._system)
             self._remove_part()
         return self.target
+
+    def _place(self) -> None:
+        try:
+            place(self.part, self.target, overwrite=self._overwrite, system=self._system)
+        except FileExistsError as exc:
+            # Somebody was faster: the track takes a name of its own, in sight.
+            self._kept = self._place_beside("kept")
+            self._remove_part()
+            raise storage_error(self.target, exc, **self._kept_in(self._kept)) from exc
+
+    def _kept_in(self, path: Path) -> Circumstances:
+        return {**_AFTER_MONEY, "salvage": path, "hint": f"The track is in {path}."}
+
+    def rescue(self, kind: Literal["partial", "unverified"] | None) -> Path | None:
+        """Settle it at once, whatever became of whoever waited for that, and return where the track is.
+
+        Args:
+            kind: what came, as for `salvage`; None is a whole track that was checked, to be published.
+        """
+        with self._lock:
+            if self._kept is None and not self._file.closed:
+                if kind is None:
+                    with suppress(StorageError):
+                        return self.publish()
+                return self._kept or self.salvage(kind or "partial")
+            return self._kept
 
     def salvage(self, kind: Literal["partial", "unverified"]) -> Path | None:
         """Keep what was taken beside the target as `song.partial.mp3`, numbered where that is taken.
@@ -185,9 +219,10 @@ class FileSink:
             if not os.path.lexists(self.part):
                 return None
             try:
-                self._file.close()
-                kept = self._place_beside(kind)
+                self._close()
+                self._kept = kept = self._place_beside(kind)
             except OSError:
+                self._kept = self.part
                 return self.part
             with suppress(OSError):
                 sync_directory(kept.parent, self._system)
@@ -211,8 +246,12 @@ class FileSink:
         with self._lock:
             if not self._file.closed:
                 with suppress(OSError):
-                    self._file.close()
+                    self._close()
                 self._remove_part()
+
+    def _close(self) -> None:
+        _taken.discard(self.target)
+        self._file.close()
 
     def _remove_part(self) -> None:
         # A hidden file left behind is a nuisance; an error in its place would hide what became of the track.
@@ -233,10 +272,22 @@ class FileSink:
         self.part.lstat()
 
 
+# The names that calls of this process are making files for.
+_taken: set[Path] = set()
+
+
+def _take(path: Path) -> None:
+    if path in _taken:
+        raise FileExistsError(errno.EEXIST, "another call of this process is making it")
+    _taken.add(path)
+
+
 @contextmanager
 def _told(path: Path, circumstances: Circumstances) -> Iterator[None]:
     try:
         yield
+    except StorageError:
+        raise
     except (OSError, ValueError) as exc:
         raise storage_error(path, exc, **circumstances) from exc
 

@@ -91,5 +91,5 @@ def check_reference_id(field: str, value: str) -> str:
         raise InputError(f"{field} is the placeholder of the documentation.", hint="Upload a reference for a real id.")
     other = next(name for name in _PREFIXES if name != field)
     if value.startswith(_PREFIXES[other]):
-        raise InputError(f"{field} was given an id that belongs into {other}.", hint="Swap the two ids.")
+        raise InputError(f"{field} was given an id that belongs in {other}.", hint="Swap the two ids.")
     return value

@@ -239,6 +239,10 @@ def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal, retry_after: fl
             words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
             what = f"audio came together with error code {refusal.api_code}{words}"
             return of_broken_answer(evidence, what, trace_id=reply.trace_id)
+        if reply.audio_link is not None or reply.in_progress:
+            # No clean refusal: there may be a track, so nothing is sent again.
+            what = f"error code {refusal.api_code} came together with {reply.audio_link or 'an unfinished track'}"
+            return of_broken_answer(evidence, what, trace_id=reply.trace_id)
         return evolve(of_refusal(evidence, refusal, retry_after), trace_id=reply.trace_id)
     missing = _missing(evidence, reply)
     return None if missing is None else of_broken_answer(evidence, missing, trace_id=reply.trace_id)

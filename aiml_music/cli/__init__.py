@@ -7,7 +7,7 @@ is told by the exit code:
 | code | meaning                                                                                   |
 |------|-------------------------------------------------------------------------------------------|
 | 0    | done; also when Ctrl-C ends the sandbox, whose usual end it is                            |
-| 1    | unexpected: a fault of this program                                                       |
+| 1    | a fault of this program, or the result could not be written                               |
 | 2    | the command, a setting or a file cannot be used; nothing was sent                         |
 | 3    | the service refused or failed, and took no money                                          |
 | 4    | in doubt: the request may have been carried out and charged                               |

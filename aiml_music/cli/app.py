@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None, *, streams: Streams | None = None, l
     words = list(sys.argv[1:] if argv is None else argv)
     screen = Screen(streams or Streams())
     try:
-        return int(_run(words, screen, load) or ExitCode.OK)
+        return int(_run(words, screen, load) or (ExitCode.UNEXPECTED if screen.out.failed else ExitCode.OK))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, somebody waits for an exit code
         fault = fault_of(error)
     screen.fault(fault)

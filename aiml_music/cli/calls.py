@@ -24,7 +24,7 @@ def client_of(timeout: float | None) -> AsyncMusicClient:
 
 
 def service() -> str:
-    """Return the address that calls go to: a sandbox shall not be taken for the service, nor the reverse."""
+    """Return the address that calls go to: a sandbox must not be taken for the service, nor the reverse."""
     return check_base_url(base_url_from_env(os.environ))
 
 

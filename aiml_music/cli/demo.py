@@ -142,7 +142,7 @@ async def _sing(
             client_request_id=request_id,
         )
     except MusicError as error:
-        # One that fails shall not take the others with it: in earnest they would be paid for.
+        # One that fails must not take the others with it: in earnest they would be paid for.
         return error
 
 

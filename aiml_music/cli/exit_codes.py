@@ -6,7 +6,7 @@ Pure. What is printed beside the code is left to `faults`.
 from enum import IntEnum
 
 from aiml_music._sansio.errors import MusicError, NotSentError
-from aiml_music._sansio.outcome import Money, Operation, Outcome
+from aiml_music._sansio.outcome import Money, Outcome
 
 
 class ExitCode(IntEnum):
@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.UNEXPECTED: "unexpected: a fault of this program",
+    ExitCode.UNEXPECTED: "a fault of this program, or the result could not be written",
     ExitCode.UNUSABLE: "the command, a setting or a file cannot be used; nothing sent",
     ExitCode.REFUSED: "the service refused or failed, and took no money",
     ExitCode.IN_DOUBT: "in doubt: perhaps carried out and charged",
@@ -56,7 +56,4 @@ def exit_code_of(error: MusicError) -> ExitCode:
     end = error.outcome, error.money
     if end == (Outcome.NOT_SENT, Money.NO):
         return ExitCode.NOT_SENT if isinstance(error, NotSentError) else ExitCode.UNUSABLE
-    if error.operation is Operation.UPLOAD and end == (Outcome.REJECTED, Money.UNKNOWN):
-        # No price of an upload is published, so a refused one proves nothing; nobody pays for a refused reference.
-        return ExitCode.REFUSED
     return _BY_END[end]

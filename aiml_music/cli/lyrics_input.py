@@ -9,7 +9,7 @@ from aiml_music.cli.screen import Screen
 
 STDIN = Path("-")
 
-# No model sings so much; a film given by mistake shall not fill the memory.
+# No model sings so much; a film given by mistake must not fill the memory.
 _MAX_BYTES = 1 << 20
 
 

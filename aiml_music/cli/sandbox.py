@@ -67,7 +67,7 @@ def load_sandbox(load: Load) -> Any:
         return load("aiml_music.sandbox")
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise CommandError(f"The sandbox needs {package}.", "pip install 'aiml-music[cli,sandbox]'") from None
+        raise CommandError(f"The sandbox needs {package}.", "In the checkout: pip install '.[cli,sandbox]'") from None
 
 
 def settings_of(service: Any, **chosen: Any) -> Any:

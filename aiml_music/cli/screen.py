@@ -5,6 +5,7 @@ wrapped. Whatever somebody else named, a file or a message, is shown with its co
 in it is read as markup.
 """
 
+import errno
 import json
 import os
 import sys
@@ -12,8 +13,9 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from io import StringIO
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any, NoReturn, TextIO
 
 from attrs import define, field, frozen
 from rich.console import Console
@@ -56,41 +58,70 @@ def _cells(text: str) -> int:
     return Text(text).cell_len
 
 
+class _Closed(StringIO):
+    """Stands for a descriptor that was closed before the process began; Python has None there."""
+
+    def write(self, _text: str, /) -> NoReturn:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
 @frozen(kw_only=True)
 class Streams:
     """The three streams of a process."""
 
     stdin: TextIO = field(factory=lambda: sys.stdin)
-    stdout: TextIO = field(factory=lambda: sys.stdout)
+    stdout: TextIO = field(factory=lambda: sys.stdout or _Closed())
     stderr: TextIO = field(factory=lambda: sys.stderr)
 
 
 class _Console(Console):
-    """A console that falls silent when its reader has gone or its disk is full."""
+    """A console that falls silent when its reader has gone, and where else it cannot write, speaks through another.
+
+    Attributes:
+        failed: whether it could not write, although nobody had gone.
+    """
+
+    failed = False
+
+    def __init__(self, stream: IO[str], spare: Console | None = None) -> None:
+        super().__init__(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._spare = spare
 
     def print(self, *objects: Any, **options: Any) -> None:
         try:
             super().print(*objects, **options)
-        except OSError:
-            self.quiet = True
-            # What is still in the stream's buffer would fail once more when Python flushes it at the end.
-            with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), self.file.fileno())
+        except BrokenPipeError:
+            self._fall_silent()
+        except OSError as error:
+            self._fall_silent()
+            self.failed = True
+            if self._spare is not None:
+                reason = f"The result could not be written: {error.strerror or error}."
+                self._spare.print(Text.assemble(("Error: ", "bold red"), reason))
+        if self.failed and self._spare is not None:
+            self._spare.print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+    def _fall_silent(self) -> None:
+        self.quiet = True
+        # What is still in the stream's buffer would fail once more when Python flushes it at the end.
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
 
 
 class Screen:
     """Standard output and standard error, as the commands see them.
 
-    A reader who goes away early does not change what a command does, nor its exit code: the track is paid for.
+    A reader who goes away early does not change what a command does, nor its exit code: the track is paid for. A result
+    that cannot be written where it belongs is printed to standard error instead: it names what was paid for.
     """
 
     def __init__(self, streams: Streams) -> None:
         self.stdin: TextIO = streams.stdin
-        self.out: Console = _console_on(streams.stdout)
-        self.err: Console = _console_on(streams.stderr)
+        self.err = _console_on(streams.stderr)
+        self.out = _console_on(streams.stdout, spare=self.err)
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print a line of the result."""
@@ -191,11 +222,11 @@ def _begin_row(live: Progress, label: str) -> Callable[[str], None]:
     return end
 
 
-def _console_on(stream: IO[str]) -> Console:
+def _console_on(stream: IO[str], spare: Console | None = None) -> _Console:
     # A pipe may have an encoding that lacks a character of a file's name; that is no reason to end.
     with suppress(AttributeError):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]  # where it is not, nothing is encoded
-    return _Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return _Console(stream, spare)
 
 
 def _progress(console: Console) -> Progress:

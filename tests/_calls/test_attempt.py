@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ from aiml_music import (
     ServerError,
     Timeouts,
 )
+from aiml_music._io.clock import SystemClock
+from tests._sansio.audio_files import cbr
 from tests.answers import TRACE_ID, answer, chunked, envelope, generated, head, refused
 from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, failure, generate
 from tests.canary import KEY
@@ -227,6 +230,7 @@ GOOD: dict[str, Script] = {
     "audio last": [answer(dict(reversed(generated(TRACK).items())))],
     "indented": [answer(json.dumps(generated(TRACK), indent=4).encode())],
     "with a byte order mark": [answer(b"\xef\xbb\xbf" + WHOLE)],
+    "a byte order mark, cut": [chunked(b"\xef", b"\xbb", b"\xbf" + WHOLE)],
     "HTTP/1.0, no length": [Send(b"HTTP/1.0 200 OK\r\n\r\n" + WHOLE)],
     "after two interim answers": [Send(head("102 Processing") * 2), MADE],
     "201": [answer(generated(TRACK), status="201 Created")],
@@ -256,6 +260,91 @@ async def test_a_whole_document_is_not_lost_to_the_silence_behind_it() -> None:
         async with client_of(server, timeout=Timeouts(idle=0.1)) as client:
             assert (await generate(client)).content == TRACK
         assert server.wait_until_idle()
+
+
+async def test_a_long_body_that_came_packed_is_unpacked_piece_by_piece() -> None:
+    """More than one piece of 64 KiB is one track all the same."""
+    long = cbr(200)
+    packed = gzip.compress(json.dumps(generated(long)).encode())
+    with loopback([answer(packed, headers=[("Content-Encoding", "gzip")])]) as server:
+        async with client_of(server) as client:
+            assert (await generate(client)).content == long
+
+
+async def test_blanks_for_ever_behind_a_whole_document_are_not_waited_for() -> None:
+    """Once the last brace is in, the end of the answer has a second, whatever drips meanwhile."""
+    script: Script = [Send(head("200 OK", ("Connection", "close")) + WHOLE), Drip(b" " * 400, 0.05)]
+    with loopback(script) as server:
+        async with client_of(server, timeout=Timeouts(total=None, idle=None), clock=SystemClock()) as client:
+            assert (await generate(client)).content == TRACK
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip", "gzip, gzip"])
+@pytest.mark.parametrize("number", [401, 429, 502, 521])
+async def test_a_refusal_that_cannot_be_unpacked_still_has_its_status(number: int, encoding: str) -> None:
+    """What a status says about the money holds, whatever the words behind it are packed in."""
+    headers = (
+        [("Content-Encoding", encoding), ("x-inference-id", "i")] if number < 500 else [("Content-Encoding", "br")]
+    )
+    with loopback([answer(b"\x1f\x8bnonsense", status=f"{number} No", headers=headers)]) as server:
+        async with client_of(server, max_retries=0) as client:
+            error = await failure(client)
+    fates = {
+        401: rejected(AuthenticationError),
+        429: rejected(RateLimitError),
+        502: FOREIGN,
+        521: Fate(NotSentError, Outcome.NOT_SENT, NO, Phase.READ),
+    }
+    assert Fate.of(error) == fates[number]
+
+
+async def test_a_packed_refusal_is_read_and_a_bomb_is_not() -> None:
+    """A refusal may come packed; of one that unpacks to megabytes the beginning is enough."""
+    packed = gzip.compress(json.dumps(envelope(402, "pay " + "x" * 50_000_000)).encode())
+    script = [
+        answer(packed, status="402 Payment Required", headers=[("Content-Encoding", "gzip"), ("x-inference-id", "i")])
+    ]
+    tracemalloc.start()
+    try:
+        with loopback(script) as server:
+            async with client_of(server) as client:
+                before, _ = tracemalloc.get_traced_memory()
+                tracemalloc.reset_peak()
+                error = await failure(client)
+                _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert Fate.of(error) == rejected(CreditsError)
+    assert peak - before < 4_000_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html; k=%b\r\n\r\nhello" % KEY.encode(),
+        b"HTTP/1.1 200 OK\r\nauthorization Bearer %b\r\n\r\n" % KEY.encode(),
+        b"Bearer %b\r\n\r\n" % KEY.encode(),
+    ],
+    ids=["content type", "header", "status line"],
+)
+async def test_a_key_on_the_wire_shows_in_no_text(data: bytes) -> None:
+    """Whatever part of an answer repeats the key, the error does not."""
+    with loopback([Send(data)]) as server:
+        async with client_of(server) as client:
+            assert isinstance(await failure(client), InDoubtError)
+
+
+@pytest.mark.parametrize(
+    "data", [{"status": 2, "audio": "https://cdn.test/a.mp3"}, {"status": 1}], ids=["a link", "unfinished"]
+)
+async def test_throttling_that_may_hold_a_track_is_not_repeated(data: dict[str, Any]) -> None:
+    """A code that asks for patience beside a track, or the promise of one, is no clean refusal."""
+    with loopback([answer(refused(1002, "slow down", data=data))]) as server:
+        async with client_of(server, max_retries=3) as client:
+            error = await failure(client)
+    assert Fate.of(error) == EMPTY
+    assert len(server.requests) == 1
+    assert str(data.get("audio", "an unfinished track")) in str(error)
 
 
 DEADLINES: dict[str, tuple[Script, dict[str, float], Fate]] = {

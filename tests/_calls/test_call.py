@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from aiml_music import (
+    AsyncMusicClient,
     InDoubtError,
     Money,
     MusicError,
@@ -20,6 +21,7 @@ from aiml_music import (
     Timeouts,
 )
 from aiml_music._calls.call import Call
+from aiml_music._io.clock import SystemClock
 from aiml_music._io.transport import HttpxTransport
 from aiml_music.client import _generate_order
 from tests.answers import answer, envelope, generated, refused
@@ -370,3 +372,27 @@ async def test_no_limit_is_no_limit() -> None:
         error = await failure(client)
     assert clock.slept == [0.25]
     assert len(error.attempts) == 2
+
+
+async def test_a_cancellation_between_attempts_tells_of_the_refusal() -> None:
+    """Whoever is cancelled while waiting to try again has been refused, and knows that nothing was spent."""
+    notes: list[str] = []
+    refusal = answer(envelope(429, "slow"), status="429 Too Many Requests", headers=[("Retry-After", "30")])
+
+    async def call(client: AsyncMusicClient) -> None:
+        try:
+            await generate(client)
+        except anyio.get_cancelled_exc_class() as cancelled:
+            notes.extend(cancelled.__notes__)
+            raise
+
+    with loopback([refusal]) as server:
+        async with client_of(server, clock=SystemClock()) as client, anyio.create_task_group() as group:
+            group.start_soon(call, client)
+            await anyio.wait_all_tasks_blocked()
+            assert await anyio.to_thread.run_sync(server.wait_until_idle)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+    assert len(server.requests) == 1
+    assert len(notes) == 1
+    assert "was cancelled before it was tried again. The service refused the request; no money was spent." in notes[0]

@@ -23,18 +23,19 @@ from aiml_music import (
     PayloadError,
     Phase,
     StorageError,
+    Timeouts,
     Track,
 )
-from aiml_music._calls.delivery import Delivery
+from aiml_music._calls.delivery import Delivery, Target, deliver
 from aiml_music._io.publishing import FileSystem
 from aiml_music._io.sinks import FileSink
+from aiml_music._sansio.options import UNSET
 from aiml_music.client import _generate_order
 from tests._io.system import limited, posix
 from tests._sansio.audio_files import wav
-from tests.answers import answer, generated, head
+from tests.answers import VOICE_ID, answer, generated, head
 from tests.calls import MADE, TRACK, TRACK_SECONDS, Fate, assert_traced, client_of, failure, generate
 from tests.canary import assert_keyless
-from tests.fake_clock import FakeClock
 from tests.loopback import Await, Hang, Loopback, Reset, Script, Send, Signal, free_port, loopback
 
 pytestmark = pytest.mark.anyio
@@ -233,9 +234,10 @@ async def test_a_late_racer_is_not_overwritten(song: Path) -> None:
     error = await during([MADE], {}, song, lambda: song.write_bytes(b"theirs"))
     assert Fate.of(error) == Fate(OutputExistsError, Outcome.COMPLETED, Money.YES, Phase.STORE)
     assert song.read_bytes() == b"theirs"
-    assert isinstance(error.salvage, Path)
+    assert error.salvage == song.with_name("song.kept.mp3")
     assert error.salvage.read_bytes() == TRACK
-    assert names(song.parent) == {"song.mp3", error.salvage.name}
+    assert names(song.parent) == {"song.mp3", "song.kept.mp3"}
+    assert error.hint == f"The track is in {error.salvage}."
     assert_traced(error)
 
 
@@ -260,13 +262,13 @@ async def test_a_disk_that_fails_midway_hands_the_whole_track_over(song: Path) -
     assert_traced(error)
 
 
-async def deliver(client: AsyncMusicClient, sink: FileSink) -> Track:
+async def into(client: AsyncMusicClient, sink: FileSink) -> Track:
     """Generate into a sink of one's own."""
     asked = _generate_order("la", None, "vocal-1", None, "music-01", None, "off", None)
     plan = await client._generate_plan(asked, None, None)
     async with client._session.call(plan) as call:
         await call.open()
-        return await Delivery(call, sink, audio_format="mp3", clock=FakeClock()).track()
+        return await Delivery(call, sink, audio_format="mp3", shelter_seconds=30.0).track()
 
 
 def unreadable(descriptor: int) -> NoReturn:
@@ -317,7 +319,7 @@ async def undelivered(song: Path, system: FileSystem, script: Script) -> Storage
     with loopback(script) as server:
         async with client_of(server) as client:
             with pytest.raises(StorageError) as caught:
-                await deliver(client, sink)
+                await into(client, sink)
     sink.discard()
     assert_keyless(caught.value)
     assert_traced(caught.value)
@@ -360,31 +362,104 @@ async def test_a_cancellation_waits_for_a_track_that_is_coming_in(ending: str, s
         assert partial.read_bytes() == TRACK[:1000]
 
 
-async def test_the_shelter_ends_after_half_a_minute(song: Path) -> None:
-    """A track that never ends does not hold a cancellation up for ever; what came is kept."""
+async def sheltered(server: Loopback, song: Path, seconds: float) -> None:
+    """Ask for a track whose cancellation may wait for so long."""
+    async with client_of(server, timeout=Timeouts(total=None, idle=None)) as client:
+        order = _generate_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
+        plan = await client._generate_plan(order, UNSET, None)
+        target = Target(path=song, overwrite=False, room_bytes=10_000)
+        async with client._session.call(plan) as call:
+            await deliver(call, target, audio_format="mp3", shelter_seconds=seconds)
+
+
+async def test_the_shelter_ends_though_the_track_does_not(song: Path) -> None:
+    """A track that never ends holds a cancellation up for the time that was set, counted from the cancellation."""
     notes: list[str] = []
-    begun, gate, clock = threading.Event(), threading.Event(), FakeClock()
+    begun = threading.Event()
 
     async def call(server: Loopback) -> None:
-        async with client_of(server, clock=clock) as client:
-            try:
-                await generate(client, to=song)
-            except anyio.get_cancelled_exc_class() as cancelled:
-                notes.extend(getattr(cancelled, "__notes__", ()))
-                raise
+        try:
+            await sheltered(server, song, 0.1)
+        except anyio.get_cancelled_exc_class() as cancelled:
+            notes.extend(cancelled.__notes__)
+            raise
 
-    with loopback([FIRST, Signal(begun), Await(gate), Send(DOCUMENT[CUT : CUT + 100]), Hang()]) as server:
+    with loopback([FIRST, Signal(begun), Hang()]) as server:
         async with anyio.create_task_group() as group:
             group.start_soon(call, server)
             assert await anyio.to_thread.run_sync(begun.wait, 5)
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
-            clock.pass_by(31)
-            gate.set()
+        # The client ended it: the server would have gone on listening.
         assert server.wait_until_idle()
     partial = song.with_name("song.partial.mp3")
-    assert partial.read_bytes() == TRACK[:1050]
+    assert partial.read_bytes() == TRACK[:1000]
     assert any(str(partial) in note for note in notes)
+    assert any("cancelled in phase read" in note for note in notes)
+    assert names(song.parent) == {partial.name}
+
+
+# A task that is cancelled before its first step never begins its coroutine, and Python says so.
+@pytest.mark.filterwarnings("ignore:coroutine '_Shelter.run' was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("turns", range(0, 60, 3))
+async def test_the_end_of_an_event_loop_loses_no_track(turns: int, song: Path) -> None:
+    """Whenever every task of a loop is cancelled, what came is in a file that has its own name or says what it is."""
+    begun = threading.Event()
+    with loopback([Signal(begun), MADE]) as server:
+        async with client_of(server) as client:
+            task = asyncio.create_task(generate(client, to=song))
+            assert await anyio.to_thread.run_sync(begun.wait, 5)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for every in asyncio.all_tasks() - {asyncio.current_task()}:
+                every.cancel()
+            await asyncio.wait([task])
+        assert server.wait_until_idle()
+    left = {path.name: path.read_bytes() for path in song.parent.iterdir()}
+    assert set(left) <= {"song.mp3", "song.partial.mp3", "song.unverified.mp3"}
+    assert all(TRACK.startswith(content) for content in left.values())
+    if not task.cancelled():
+        assert task.exception() is None
+        assert left == {"song.mp3": TRACK}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("apart", range(1, 16, 2))
+async def test_two_cancellations_leave_no_hidden_file(apart: int, song: Path) -> None:
+    """A second `Task.cancel` while the first one is being obeyed changes nothing about what is left."""
+    begun = threading.Event()
+    with loopback([Signal(begun), Hang()]) as server:
+        async with client_of(server) as client:
+            task = asyncio.create_task(generate(client, to=song))
+            assert await anyio.to_thread.run_sync(begun.wait, 5)
+            task.cancel()
+            for _ in range(apart):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+        assert server.wait_until_idle()
+    assert names(song.parent) == set()
+
+
+async def test_one_name_is_for_one_call_at_a_time(song: Path) -> None:
+    """Of two calls for one file, the second is refused before money, and may have the name afterwards."""
+    begun, gate = threading.Event(), threading.Event()
+    with loopback([Signal(begun), Await(gate), MADE]) as server:
+        async with client_of(server) as client:
+            async with anyio.create_task_group() as group:
+                group.start_soon(lambda: generate(client, to=song))
+                assert await anyio.to_thread.run_sync(begun.wait, 5)
+                error = await failure(client, to=song)
+                gate.set()
+            assert (type(error), error.money, len(server.requests)) == (OutputExistsError, Money.NO, 1)
+            assert song.read_bytes() == TRACK
+            song.unlink()
+            assert (await generate(client, to=song)).path == song
 
 
 async def test_a_cancellation_does_not_wait_for_a_track_in_memory() -> None:

@@ -122,3 +122,22 @@ async def test_each_step_may_come_from_another_task() -> None:
                 group.start_soon(work)
         assert server.wait_until_idle()
     assert b"".join(heard) == TRACK
+
+
+async def test_a_stream_left_before_its_end_does_not_look_like_one_that_ended() -> None:
+    """Reading on after leaving is a mistake that would cut a paid track short in silence; it is said to be one."""
+    with loopback([Send(DOCUMENT[:CUT]), Hang()]) as server:
+        async with stream_of(server) as audio:
+            await anext(audio)
+        with pytest.raises(RuntimeError, match="left before its end"):
+            await anext(audio)
+        assert server.wait_until_idle()
+
+
+async def test_a_stream_that_ended_stays_ended() -> None:
+    """Reading on after the end gives nothing more, inside the block and behind it."""
+    with loopback([MADE]) as server:
+        async with stream_of(server) as audio:
+            assert b"".join([piece async for piece in audio]) == TRACK
+            assert await anext(audio, b"") == b""
+        assert await anext(audio, b"") == b""

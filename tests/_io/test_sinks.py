@@ -298,15 +298,26 @@ def test_a_full_disk_is_found_out_before_money(target: Path) -> None:
 
 
 def test_two_calls_never_share_a_part_file(target: Path) -> None:
-    """The same token twice is refused before money, and the first call is not disturbed."""
+    """A part file of another process is not touched, and the call refused before money."""
     first = reserve(target)
-    first.write(AUDIO)
+    part = first.part
+    first.discard()
+    part.write_bytes(AUDIO)
     with pytest.raises(StorageError, match=r"\.part is in its way") as caught:
         reserve(target)
     assert not isinstance(caught.value, OutputExistsError)
     assert says_nothing_was_sent(caught.value)
-    first.publish()
-    assert target.read_bytes() == AUDIO
+    assert part.read_bytes() == AUDIO
+
+
+def test_two_sinks_never_share_a_target(target: Path) -> None:
+    """One process makes a file once at a time; the name is free again when that has ended."""
+    first = reserve(target)
+    with pytest.raises(OutputExistsError, match="another call of this process") as caught:
+        reserve(target)
+    assert says_nothing_was_sent(caught.value)
+    first.discard()
+    reserve(target).discard()
 
 
 @posix
@@ -330,8 +341,10 @@ def test_a_late_racer_is_not_overwritten(target: Path) -> None:
     assert says_the_track_is_paid(caught.value)
     assert target.read_bytes() == b"theirs"
     sink.discard()
-    assert caught.value.salvage == sink.part
-    assert sink.part.read_bytes() == AUDIO
+    kept = target.with_name("song.kept.mp3")
+    assert caught.value.salvage == kept
+    assert kept.read_bytes() == AUDIO
+    assert names(target) == sorted([target.name, kept.name])
 
 
 def test_overwriting_replaces_a_file_at_the_end_and_not_before(target: Path) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a test may wait for its own disk
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,10 +14,10 @@ import pytest
 
 from aiml_music import InDoubtError, Money, NotSentError, NotSentTimeout, Outcome, Phase, Timeouts
 from aiml_music._io.bodies import BytesBody
-from aiml_music._io.transport import HttpxTransport, _loaded
+from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio.ports import FaultKind, Progress, RequestHead, TransportFault
 from aiml_music._sansio.secret import Secret
-from tests.answers import answer, generated, head
+from tests.answers import VOICE_ID, answer, generated, head
 from tests.calls import MADE, TRACK, Fate, client_of, failure, generate
 from tests.canary import KEY, shown
 from tests.fake_clock import FakeClock
@@ -219,11 +220,38 @@ async def test_keep_alive_probes_are_on() -> None:
     assert int(due, 16) <= 2000
 
 
-async def test_a_library_is_imported_off_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes tens of milliseconds to import does not hold the loop up, and is imported once."""
-    name = f"imported_by_{anyio.get_current_task().id}"
-    (tmp_path / f"{name}.py").write_text("import threading\nTHREAD = threading.get_ident()\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    module = await _loaded(name)
-    assert threading.get_ident() != module.THREAD
-    assert await _loaded(name) is module
+PROGRAM = f"""
+import sys, threading, anyio
+from aiml_music import AsyncMusicClient
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {{"httpx", "httpcore", "h11"}}:
+            seen.append((threading.current_thread() is threading.main_thread(), name))
+
+async def main():
+    async with AsyncMusicClient(api_key="a-key", base_url=sys.argv[1]) as client, anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(call, client)
+
+async def call(client):
+    track = await client.generate(lyrics="la", refer_voice={VOICE_ID!r})
+    print("track", track.size_bytes)
+
+seen = []
+sys.meta_path.insert(0, Watch())
+anyio.run(main, backend=sys.argv[2])
+print("on the loop", *(name for on_the_loop, name in seen if on_the_loop))
+print("elsewhere", *(name for on_the_loop, name in seen if not on_the_loop and "." not in name))
+"""
+
+
+async def test_the_library_is_imported_off_the_event_loop(anyio_backend_name: str) -> None:
+    """First calls that come at once hold the loop up with no import, neither of httpx nor of what it is made of."""
+    with loopback([MADE]) as server:
+        command = [sys.executable, "-c", PROGRAM, server.url, anyio_backend_name]
+        ran = await anyio.run_process(command)
+    tracks, others = ran.stdout.decode().splitlines()[:5], ran.stdout.decode().splitlines()[5:]
+    assert tracks == [f"track {len(TRACK)}"] * 5
+    assert others[0] == "on the loop"
+    assert set(others[1].split()[1:]) == {"httpx", "httpcore", "h11"}

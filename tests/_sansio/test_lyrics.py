@@ -197,8 +197,8 @@ def test_ids_are_sent_as_they_are(field: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("refer_voice", INSTRUMENTAL, "refer_voice was given an id that belongs into refer_instrumental."),
-        ("refer_instrumental", VOICE, "refer_instrumental was given an id that belongs into refer_voice."),
+        ("refer_voice", INSTRUMENTAL, "refer_voice was given an id that belongs in refer_instrumental."),
+        ("refer_instrumental", VOICE, "refer_instrumental was given an id that belongs in refer_voice."),
         ("refer_voice", "vocal-2025010100000000-a0AAAaaa", "refer_voice is the placeholder of the documentation."),
         (
             "refer_instrumental",
