@@ -4,7 +4,7 @@ import inspect
 import threading
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -81,7 +81,7 @@ class MusicClient:
         """
         if self._owner is None:
             # The twin's own `close` sets no more than this, and would need a loop for it.
-            self._client._session.closed = True  # noqa: SLF001
+            self._client._session.closed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             self._thread.stop(cancel=False)
 
     def is_closed(self) -> bool:
@@ -121,7 +121,7 @@ class MusicClient:
         return BlockingAudioStream(self._client.stream(**arguments), self._run, self._calling)
 
     @contextmanager
-    def _calling(self) -> Iterator[None]:
+    def _calling(self) -> Generator[None, None, None]:
         with self._thread.kept():
             if self.is_closed():
                 raise RuntimeError("this client is closed; make another one")

@@ -194,12 +194,10 @@ class FileSink:
             kind: what came, as for `salvage`; None is a whole track that was checked, to be published.
         """
         with self._lock:
-            if self._kept is None and not self._file.closed:
-                if kind is None:
-                    with suppress(StorageError):
-                        return self.publish()
-                return self._kept or self.salvage(kind or "partial")
-            return self._kept
+            if kind is None and not self._file.closed:
+                with suppress(StorageError):
+                    return self.publish()
+            return self._kept or self.salvage(kind or "partial")
 
     def salvage(self, kind: Literal["partial", "unverified"]) -> Path | None:
         """Keep what was taken beside the target as `song.partial.mp3`, numbered where that is taken.

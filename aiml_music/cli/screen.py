@@ -81,7 +81,7 @@ class _Console(Console):
         failed: whether it could not write, although nobody had gone.
     """
 
-    failed = False
+    failed: bool = False
 
     def __init__(self, stream: IO[str], spare: Console | None = None) -> None:
         super().__init__(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
@@ -120,8 +120,8 @@ class Screen:
 
     def __init__(self, streams: Streams) -> None:
         self.stdin: TextIO = streams.stdin
-        self.err = _console_on(streams.stderr)
-        self.out = _console_on(streams.stdout, spare=self.err)
+        self.err: Console = _console_on(streams.stderr)
+        self.out: _Console = _console_on(streams.stdout, spare=self.err)
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print a line of the result."""

@@ -581,3 +581,30 @@ def test_a_copy_that_fails_leaves_nothing(target: Path, system: FileSystem) -> N
     assert (caught.value.errno, caught.value.salvage) == (errno.EIO, None)
     assert says_the_track_is_paid(caught.value)
     assert names(target) == []
+
+
+def test_a_whole_track_is_rescued_under_its_name(target: Path) -> None:
+    """Whoever cannot wait any more publishes at once, and learns where the track is as often as he asks."""
+    sink = reserve(target)
+    sink.write(AUDIO)
+    assert sink.rescue(None) == target
+    assert sink.rescue(None) == target
+    assert target.read_bytes() == AUDIO
+    assert names(target) == [target.name]
+
+
+def test_a_rescue_that_cannot_publish_keeps_the_track_beside(target: Path) -> None:
+    """A name that was taken meanwhile stays taken; the track is where the rescue says."""
+    sink = reserve(target)
+    sink.write(AUDIO)
+    target.write_bytes(b"theirs")
+    kept = sink.rescue(None)
+    assert kept == target.with_name("song.kept.mp3")
+    assert kept.read_bytes() == AUDIO
+    assert target.read_bytes() == b"theirs"
+
+
+def test_a_rescue_of_nothing_leaves_nothing(target: Path) -> None:
+    """Where nothing came, there is nothing to keep."""
+    assert reserve(target).rescue("partial") is None
+    assert names(target) == []
