@@ -56,7 +56,8 @@ from aiml_music._sansio.secret import KeyInput
 class AsyncMusicClient:
     """An asynchronous client of AI/ML API's music endpoints, on asyncio and on trio.
 
-    `timeout` is the wall clock of a whole call, attempts and pauses included. Calls beyond `max_concurrency` wait in
+    `timeout` is the wall clock of a call from its place in the queue to the last byte of its answer, attempts and
+    pauses included. Calls beyond `max_concurrency` wait in
     the client's own queue, so hundreds may be started at once. Nothing is connected until the first call.
 
     Args:

@@ -4,8 +4,8 @@ A connection of its own for every request removes at one stroke what shared pool
 that leak until nothing is left (httpcore 1.0.9), stale keep-alive, answers mixed up, sockets of another event loop
 or of a forked parent. Beside a call of a minute, one handshake is noise.
 
-The only module that knows httpx, and it imports it late: `import aiml_music` stays cheap, and a change of library
-stays a change of one file.
+With `tls`, the only module that knows httpx, and it imports it late: `import aiml_music` stays cheap, and a change of
+library stays small.
 """
 
 import importlib

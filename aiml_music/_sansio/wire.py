@@ -1,6 +1,6 @@
 """The service's words: requests going out, values coming back.
 
-What nobody has documented is assumed here, in one place, and marked so.
+What is assumed about the service without being documented is listed in the architecture page of the documentation.
 """
 
 import json

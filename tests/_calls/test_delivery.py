@@ -401,7 +401,9 @@ async def test_the_shelter_ends_though_the_track_does_not(song: Path) -> None:
 
 # A task that is cancelled before its first step never begins its coroutine, and Python says so.
 @pytest.mark.filterwarnings("ignore:coroutine '_Shelter.run' was never awaited:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. .coroutine object _Shelter.run:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("turns", range(0, 60, 3))

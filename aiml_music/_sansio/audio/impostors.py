@@ -1,6 +1,6 @@
 """Name what a file is when it is not MP3 or WAV, so that a refusal can say so.
 
-Names only: whether to refuse is decided by `audio.py` and the parsers.
+Names only: whether to refuse is decided by `audio/__init__.py` and the parsers.
 """
 
 from typing import Final
