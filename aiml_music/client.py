@@ -5,7 +5,6 @@ the whole call; a request that may have been delivered is never sent again; no t
 """
 
 import os
-import uuid
 import warnings
 from collections.abc import Mapping
 from os import PathLike
@@ -17,21 +16,22 @@ import anyio
 import anyio.to_thread
 from attrs import evolve
 
-from aiml_music._calls.attempt import Plan
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import Target, deliver
-from aiml_music._calls.keys import ask_for_key, hidden, key_source
+from aiml_music._calls.generation import Generation
+from aiml_music._calls.keys import hidden, key_source
+from aiml_music._calls.plans import generate_plan, upload_plan
 from aiml_music._calls.session import Session
 from aiml_music._calls.stream import AudioStream
-from aiml_music._io.bodies import BytesBody
 from aiml_music._io.clock import SystemClock
 from aiml_music._io.multipart import MultipartBody
 from aiml_music._io.sources import SourceInput, open_source
 from aiml_music._io.transport import HttpxTransport
-from aiml_music._sansio import order, wire
+from aiml_music._sansio import order
 from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference, Track
@@ -47,8 +47,7 @@ from aiml_music._sansio.options import (
     check_timeout,
     key_from_env,
 )
-from aiml_music._sansio.outcome import Operation
-from aiml_music._sansio.ports import Body, Clock, Source, Transport
+from aiml_music._sansio.ports import Clock, Source, Transport
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._sansio.secret import KeyInput
 
@@ -57,8 +56,8 @@ class AsyncMusicClient:
     """An asynchronous client of AI/ML API's music endpoints, on asyncio and on trio.
 
     `timeout` is the wall clock of a call from its place in the queue to the last byte of its answer, attempts and
-    pauses included. Calls beyond `max_concurrency` wait in
-    the client's own queue, so hundreds may be started at once. Nothing is connected until the first call.
+    pauses included. Calls beyond `max_concurrency` wait in the client's own queue, so hundreds may be started at once.
+    Nothing is connected until the first call.
 
     Args:
         api_key: the key; default: `AIML_API_KEY`, then `AIMLAPI_API_KEY`. A callable, plain or async, is asked for it
@@ -67,10 +66,12 @@ class AsyncMusicClient:
         timeout: seconds for a whole call, a `Timeouts`, or None for no limit; default: 600 s for a generation, 120 s
             and one more for every 100 kB for an upload.
         max_retries: how often to try again at most; or
-        retry: the whole policy. Neither ever repeats a request that may have been delivered.
-        max_concurrency: calls under way at once.
+        retry: the whole policy. Neither ever repeats a generation that may have been delivered.
+        max_concurrency: calls under way at once; default: 4 at first, then as many as the service takes well, 20 at
+            most and fewer while it throttles.
         default_headers: headers for every request.
         allow_insecure_http: accept an `http` address on another machine, where the key travels in the clear.
+        on_event: called with an `Event` at every step of every call, in the event loop; it must not wait.
         transport: another way to send requests, for tests.
         clock: another clock, for tests.
 
@@ -86,9 +87,10 @@ class AsyncMusicClient:
         timeout: TimeoutInput | Unset = UNSET,
         max_retries: int | None = None,
         retry: RetryPolicy | None = None,
-        max_concurrency: int = 20,
+        max_concurrency: int | None = None,
         default_headers: Mapping[str, str] | None = None,
         allow_insecure_http: bool = False,
+        on_event: EventHandler | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -108,7 +110,8 @@ class AsyncMusicClient:
         self._session = Session(
             transport=HttpxTransport() if transport is None else transport,
             clock=SystemClock() if clock is None else clock,
-            max_concurrency=max_concurrency,
+            max_concurrency=self._options.max_concurrency,
+            on_event=on_event,
         )
         self._owns_session = True
 
@@ -128,10 +131,19 @@ class AsyncMusicClient:
     ) -> None:
         await self.close()
 
-    async def close(self) -> None:
-        """Take no more calls; those under way end as they would have. On a view of another client it does nothing."""
-        if self._owns_session:
-            self._session.closed = True
+    async def close(self, *, drain: float | None = 90.0) -> tuple[Generation, ...]:
+        """Take no more calls, wait for those that were submitted, and return what did not end in time.
+
+        Calls that somebody awaits end as they would have. On a view of another client it does nothing.
+
+        Args:
+            drain: how many seconds to wait; None waits as long as it takes. What is still under way then is given up,
+                and its `await` says what is known of the request and the money.
+        """
+        if not self._owns_session:
+            return ()
+        self._session.closed = True
+        return await self._session.drain(drain)
 
     aclose = close
 
@@ -202,9 +214,7 @@ class AsyncMusicClient:
         async with open_source(source) as opened:
             media_type, audio = await anyio.to_thread.run_sync(_examine, opened, check_audio)
             body = MultipartBody(opened, purpose=str(kind), media_type=media_type)
-            plan = await self._plan(
-                Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeout, client_request_id
-            )
+            plan = await upload_plan(self._options, body, timeout, client_request_id)
             async with self._session.call(plan) as call:
                 await call.open()
                 while await call.read():
@@ -265,13 +275,54 @@ class AsyncMusicClient:
         asked = _generate_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
-        if to is not None:
-            order.check_output_name(Path(to), asked.audio_format)
-        plan = await self._generate_plan(asked, timeout, client_request_id)
-        room = largest_bytes(asked.audio_setting)
-        target = None if to is None else Target(path=Path(to), overwrite=overwrite, room_bytes=room)
+        target = _target(asked, to, overwrite=overwrite)
+        plan = await generate_plan(self._options, asked, timeout, client_request_id)
         async with self._session.call(plan) as call:
             return await deliver(call, target, audio_format=asked.audio_format)
+
+    async def submit(
+        self,
+        *,
+        lyrics: str,
+        reference: Reference | None = None,
+        refer_voice: str | None = None,
+        refer_instrumental: str | None = None,
+        model: str = MUSIC_01.id,
+        audio_setting: AudioSetting | Mapping[str, Any] | None = None,
+        to: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+        lyrics_check: LyricsCheck = "warn",
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+        client_request_id: str | None = None,
+    ) -> Generation:
+        """Start a generation in a task of its own, which whoever waits for it cannot lose by being cancelled.
+
+        Returns at once; `await` what it returns for the track. The arguments are those of `generate`.
+
+        Raises:
+            InputError: an argument cannot be what its author means; nothing was sent.
+            RuntimeError: a call of this `client_request_id` was submitted and not collected yet.
+        """
+        asked = _generate_order(
+            lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
+        )
+        target = _target(asked, to, overwrite=overwrite)
+        plan = await generate_plan(self._options, asked, timeout, client_request_id)
+        return self._session.submit(self._session.call(plan), target, audio_format=asked.audio_format)
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """What was submitted and not collected yet, in order."""
+        return self._session.generations
+
+    def generation(self, client_request_id: str) -> Generation:
+        """Find a generation again that was submitted and not collected yet.
+
+        Raises:
+            KeyError: there is none of this id.
+        """
+        return {found.client_request_id: found for found in self.generations}[client_request_id]
 
     def stream(
         self,
@@ -300,53 +351,9 @@ class AsyncMusicClient:
         )
 
         async def start() -> Call:
-            return self._session.call(await self._generate_plan(asked, timeout, client_request_id))
+            return self._session.call(await generate_plan(self._options, asked, timeout, client_request_id))
 
         return AudioStream(start, audio_format=asked.audio_format)
-
-    async def _generate_plan(
-        self, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, client_request_id: str | None
-    ) -> Plan:
-        return await self._plan(
-            Operation.GENERATE,
-            asked.model.generate_path,
-            BytesBody(asked.payload),
-            "application/json",
-            timeout,
-            client_request_id,
-        )
-
-    async def _plan(
-        self,
-        operation: Operation,
-        path: str,
-        body: Body,
-        content_type: str,
-        timeout: TimeoutInput | Unset,
-        client_request_id: str | None,
-    ) -> Plan:
-        options = self._options
-        if timeout is not UNSET:
-            timeouts = check_timeout(timeout)
-        elif operation is Operation.UPLOAD:
-            timeouts = options.timeouts_for_upload(body.length)
-        else:
-            timeouts = options.timeouts_for_generate()
-        request_id = str(uuid.uuid4()) if client_request_id is None else wire.check_client_request_id(client_request_id)
-        return Plan(
-            operation=operation,
-            request=wire.request_head(
-                options.base_url + path,
-                content_type=content_type,
-                client_request_id=request_id,
-                default_headers=options.default_headers,
-            ),
-            body=body,
-            key=await ask_for_key(options.api_key),
-            client_request_id=request_id,
-            timeouts=timeouts,
-            retry=options.retry,
-        )
 
 
 def _generate_order(
@@ -372,6 +379,13 @@ def _generate_order(
     for advice in asked.advice:
         warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
     return asked
+
+
+def _target(asked: order.GenerateOrder, to: str | PathLike[str] | None, *, overwrite: bool) -> Target | None:
+    if to is None:
+        return None
+    order.check_output_name(Path(to), asked.audio_format)
+    return Target(path=Path(to), overwrite=overwrite, room_bytes=largest_bytes(asked.audio_setting))
 
 
 def _examine(source: Source, check: bool) -> tuple[str, AudioInfo | None]:  # noqa: FBT001 - called in a worker thread

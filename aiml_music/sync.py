@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+import anyio
 import anyio.lowlevel
 
+from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.loop_thread import LoopThread
@@ -74,15 +76,24 @@ class MusicClient:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Take no more calls; those under way in other threads end as they would have, and then the client's thread.
+    def close(self, *, drain: float | None = 90.0) -> "tuple[BlockingGeneration, ...]":
+        """Take no more calls, wait for those that were submitted, and return what did not end in time.
 
-        On a view of another client it does nothing.
+        Calls under way in other threads end as they would have, and then the client's thread. On a view of another
+        client it does nothing.
+
+        Args:
+            drain: how many seconds to wait; None waits as long as it takes. What is still under way then is given up.
         """
-        if self._owner is None:
-            # The twin's own `close` sets no more than this, and would need a loop for it.
-            self._client._session.closed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            self._thread.stop(cancel=False)
+        if self._owner is not None:
+            return ()
+        # The twin's own `close` would need a loop for this.
+        self._client._session.closed = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        left: tuple[Generation, ...] = ()
+        if self._client.generations:
+            left = self._thread.run(lambda: self._client.close(drain=drain))
+        self._thread.stop(cancel=False)
+        return tuple(map(self._blocking, left))
 
     def is_closed(self) -> bool:
         """Say whether the client takes no more calls."""
@@ -107,6 +118,35 @@ class MusicClient:
     def generate(self, **arguments: Any) -> Track:  # noqa: D102 - its twin's
         with self._calling():
             return self._run(lambda: self._client.generate(**arguments))
+
+    @_like(AsyncMusicClient.submit)
+    def submit(self, **arguments: Any) -> "BlockingGeneration":
+        """Start a generation on the client's own thread, and return at once; `result()` waits for the track.
+
+        The arguments are those of `generate`.
+
+        Raises:
+            InputError: an argument cannot be what its author means; nothing was sent.
+            RuntimeError: a call of this `client_request_id` was submitted and not collected yet.
+        """
+        with self._calling():
+            return self._blocking(self._run(lambda: self._client.submit(**arguments)))
+
+    @property
+    def generations(self) -> "tuple[BlockingGeneration, ...]":
+        """What was submitted and not collected yet, in order."""
+        return tuple(map(self._blocking, self._client.generations))
+
+    def generation(self, client_request_id: str) -> "BlockingGeneration":
+        """Find a generation again that was submitted and not collected yet.
+
+        Raises:
+            KeyError: there is none of this id.
+        """
+        return self._blocking(self._client.generation(client_request_id))
+
+    def _blocking(self, generation: Generation) -> "BlockingGeneration":
+        return BlockingGeneration(generation, self._run)
 
     @_like(AsyncMusicClient.stream)
     def stream(self, **arguments: Any) -> "BlockingAudioStream":
@@ -142,6 +182,47 @@ class MusicClient:
                 BlockingWarning,
                 stacklevel=4,
             )
+
+
+class BlockingGeneration:
+    """A generation under way on the client's thread: `result()` waits for its track, as often as you like.
+
+    Attributes:
+        client_request_id: its name; `MusicClient.generation` finds it again by that.
+    """
+
+    def __init__(self, generation: Generation, run: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+        self._generation = generation
+        self._run = run
+        self.client_request_id: str = generation.client_request_id
+
+    def __repr__(self) -> str:
+        return repr(self._generation).replace("<", "<Blocking", 1)
+
+    def done(self) -> bool:
+        """Say whether it has ended, well or not."""
+        return self._generation.done()
+
+    def result(self, timeout: float | None = None) -> Track:
+        """Wait for the track.
+
+        Args:
+            timeout: how many seconds to wait; None waits as long as it takes.
+
+        Raises:
+            TimeoutError: it is still under way; nothing is lost, ask again.
+            MusicError: as `MusicClient.generate`; or the client was closed before the call had ended.
+        """
+
+        async def collect() -> Track | None:
+            with anyio.move_on_after(timeout):
+                return await self._generation
+            return None
+
+        track: Track | None = self._run(collect)
+        if track is None:
+            raise TimeoutError(f"{self.client_request_id} is still under way; nothing is lost, ask again")
+        return track
 
 
 class BlockingAudioStream(Iterator[bytes]):

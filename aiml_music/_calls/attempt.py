@@ -18,6 +18,7 @@ from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
 from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
 from aiml_music._sansio.options import Timeouts
 from aiml_music._sansio.outcome import Operation
+from aiml_music._sansio.pace import Floor
 from aiml_music._sansio.ports import (
     Body,
     Clock,
@@ -43,8 +44,6 @@ _REFUSAL_SECONDS = 5.0
 # How long the end of an answer may take once its document is whole.
 _END_SECONDS = 1.0
 _BOM = b"\xef\xbb\xbf"
-# A generation takes a minute: with less time left than this, a repeat would only be cut off after it was paid.
-_USEFUL_SECONDS = {Operation.GENERATE: 90.0, Operation.UPLOAD: 5.0}
 
 
 @frozen(kw_only=True)
@@ -63,13 +62,6 @@ class Plan:
     def host(self) -> str:
         """Where the call goes, for people."""
         return urlsplit(self.request.url).netloc
-
-    @property
-    def min_useful(self) -> float:
-        """Seconds an attempt needs to be worth beginning: half the limit, where that is short."""
-        total = self.timeouts.total
-        useful = _USEFUL_SECONDS[self.operation]
-        return useful if total is None else min(useful, total / 2)
 
 
 class EndedBadlyError(Exception):
@@ -90,6 +82,7 @@ class Attempting:
         self._deadline = deadline
         self._progress = Progress()
         self._exchange: Exchange | None = None
+        self._floor = Floor(plan.timeouts.idle)
         self._encoding: Encoding = Identity()
         self._decoder = HexAudioDecoder()
         self._recognised = False
@@ -159,6 +152,7 @@ class Attempting:
             key=plan.key,
             progress=self._progress,
             connect_timeout=plan.timeouts.connect,
+            idle_timeout=plan.timeouts.idle,
         )
 
     async def _advance(self, exchange: Exchange) -> bytes:
@@ -185,9 +179,8 @@ class Attempting:
 
     async def _more(self, exchange: Exchange) -> bytes:
         """Return the next bytes of the body; empty at its end, or where a whole document needs no more."""
-        idle = self._plan.timeouts.idle
         if not self._decoder.document_complete:
-            return await self._within(exchange.read, idle=idle)
+            return await self._next(exchange)
         now = self._clock.monotonic()
         self._whole_since = now if self._whole_since is None else self._whole_since
         try:
@@ -195,6 +188,15 @@ class Attempting:
         except (TransportFault, EndedBadlyError):
             # What breaks, or does not come, after the last brace of a whole document is nobody's loss.
             return b""
+
+    async def _next(self, exchange: Exchange) -> bytes:
+        """Return the next bytes of the body, as long as enough of them come."""
+        floor, idle, began = self._floor, self._plan.timeouts.idle, self._clock.monotonic()
+        patience = floor.patience
+        slow = "" if idle is None or idle <= patience else f"less than 1 KiB/s came for {idle:g} s"
+        data = await self._within(exchange.read, idle=idle if idle is None else min(idle, patience), slow=slow)
+        floor.received(len(data), waited=self._clock.monotonic() - began)
+        return data
 
     def _recognise(self, head: ResponseHead, data: bytes) -> None:
         if self._recognised:
@@ -245,15 +247,18 @@ class Attempting:
             await self._within(read, idle=_REFUSAL_SECONDS)
         return bytes(body[:_REFUSAL_BYTES])
 
-    async def _within(self, step: Callable[[], Awaitable[T]], *, idle: float | None = None) -> T:
-        """Take one step within the limits of time: the call's own, and the one for silence."""
+    async def _within(self, step: Callable[[], Awaitable[T]], *, idle: float | None = None, slow: str = "") -> T:
+        """Take one step within the limits of time: the call's own, and the one for silence or for slowness."""
         silence = math.inf if idle is None else idle
         left = self._deadline - self._clock.monotonic()
         with anyio.move_on_after(min(left, silence)):
             return await step()
         total = self._plan.timeouts.total
-        limit = silence if silence < left or total is None else total
-        raise EndedBadlyError(verdict.of_timeout(self.evidence, limit, idle=silence < left))
+        if silence < left or total is None:
+            what = slow or f"nothing came for {silence:g} s"
+        else:
+            what = f"the time limit of {total:g} s ran out"
+        raise EndedBadlyError(verdict.of_timeout(self.evidence, what))
 
     @contextmanager
     def _judging(self) -> Iterator[None]:

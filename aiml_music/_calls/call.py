@@ -4,14 +4,17 @@ No limit of time and no task group is held between two steps: the blocking facad
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import anyio
 
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
+from aiml_music._calls.queue import Queue
+from aiml_music._calls.reports import Reports
+from aiml_music._sansio import verdict
 from aiml_music._sansio.errors import (
     Circumstances,
     InputError,
@@ -20,9 +23,11 @@ from aiml_music._sansio.errors import (
     StorageError,
     what_happened,
 )
+from aiml_music._sansio.events import Event, EventKind
 from aiml_music._sansio.models import Receipt
-from aiml_music._sansio.outcome import Answer, Attempt, Money, Operation, Outcome, Phase, money_of
+from aiml_music._sansio.outcome import Answer, Attempt, Marks, Money, Operation, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
+from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, Trouble, min_useful
 from aiml_music._sansio.verdict import Evidence, Problem
 from aiml_music._sansio.wire import Reply, Tracing
 
@@ -32,20 +37,31 @@ E = TypeVar("E", bound=MusicError)
 class Call:
     """A running call: take a place (`async with`), `open` it, `read` it to its end, take its `reply` and `receipt`."""
 
-    def __init__(self, plan: Plan, *, transport: Transport, limiter: anyio.CapacityLimiter, clock: Clock) -> None:
+    def __init__(
+        self, plan: Plan, *, transport: Transport, queue: Queue, quota: RetryQuota, reports: Reports, clock: Clock
+    ) -> None:
         self.plan = plan
         self._transport = transport
-        self._limiter = limiter
+        self._queue = queue
+        self._quota = quota
+        self._reports = reports
         self._clock = clock
         self._has_place = False
+        self._ended = False
+        self._number = 0
         self._began = clock.monotonic()
         self._attempting: Attempting | None = None
         self._attempts: list[Attempt] = []
         self._settled: Problem | None = None
+        self._error: MusicError | None = None
 
     async def __aenter__(self) -> Self:
-        with self._noting_cancellation():
-            await self._take_place()
+        try:
+            with self._noting_cancellation():
+                await self._take_place()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     async def __aexit__(
@@ -62,25 +78,36 @@ class Call:
         with self._noting_cancellation():
             total = self.plan.timeouts.total
             deadline = math.inf if total is None else self._clock.monotonic() + total
-            number, waited = 0, 0.0
-            while True:
-                number += 1
-                problem = await self._attempt(number, waited, deadline)
-                if problem is None:
-                    return
-                wait = self.plan.retry.decide(
-                    problem.failure,
-                    attempt=number,
-                    remaining=deadline - self._clock.monotonic(),
-                    min_useful=self.plan.min_useful,
-                    dice=self._clock.dice,
-                )
-                if wait is None:
-                    raise self.error(problem)
+            failures: list[Failure] = []
+            decision = Decision()
+            while (problem := await self._attempt(len(failures) + 1, decision.wait, deadline)) is not None:
+                failures.append(problem.failure)
+                decision = self._decide(failures, deadline)
+                if decision.stop is not None:
+                    raise self._given_up_for(problem, decision.stop)
+                self._quota.take(decision.cost)
+                self._tell(EventKind.REPEAT, wait=decision.wait, problem=problem.message)
                 self._settled = problem
-                await self._clock.sleep(wait)
+                await self._clock.sleep(decision.wait)
                 self._settled = None
-                waited = wait
+            self._quota.succeeded(decision.cost)
+            self._tell(EventKind.ANSWERED, status=self._current.status)
+
+    def _given_up_for(self, problem: Problem, stop: Stop) -> MusicError:
+        error = self.error(problem)
+        error.retry_quota_exhausted = stop is Stop.QUOTA
+        return error
+
+    def _decide(self, failures: Sequence[Failure], deadline: float) -> Decision:
+        operation = self.plan.operation
+        return self.plan.retry.decide(
+            operation,
+            failures,
+            remaining=deadline - self._clock.monotonic(),
+            useful=min_useful(operation, self.plan.timeouts.total),
+            quota=self._quota.left,
+            dice=self._clock.dice,
+        )
 
     async def read(self) -> bytes:
         """Return the next audio; empty at the end.
@@ -134,7 +161,20 @@ class Call:
         finally:
             if self._has_place:
                 self._has_place = False
-                self._limiter.release_on_behalf_of(self)
+                self._queue.leave(self)
+            self._end()
+
+    def give_up(self, what: str) -> MusicError:
+        """Return the error of a call that this side gave up, whatever it had come to.
+
+        Args:
+            what: why, a clause without a full stop.
+        """
+        if self._error is not None:
+            return self._error
+        if self._settled is not None:
+            return self.error(self._settled)
+        return self.error(verdict.of_giving_up(self.evidence, what))
 
     def error(self, problem: Problem) -> MusicError:
         """Return the error a problem becomes, with everything known about this call."""
@@ -148,8 +188,13 @@ class Call:
 
     @property
     def evidence(self) -> Evidence:
-        """What is known of the latest attempt."""
-        return self._current.evidence
+        """What is known of the latest attempt; before the first one, that nothing was sent."""
+        if self._attempting is not None:
+            return self._attempting.evidence
+        plan = self.plan
+        return Evidence(
+            operation=plan.operation, host=plan.host, client_request_id=plan.client_request_id, marks=Marks()
+        )
 
     def stamp(self, error: StorageError, outcome: Outcome, phase: Phase) -> StorageError:
         """Return an error of the disk with what this call knows written on it."""
@@ -167,7 +212,9 @@ class Call:
         error.client_request_id = self.plan.client_request_id
         error.inference_id = tracing.inference_id
         error.credits_used = tracing.credits_used
+        error.usd_spent = tracing.usd_spent
         error.trace_id = trace_id
+        self._error = error
         return error
 
     @property
@@ -178,11 +225,13 @@ class Call:
 
     async def _take_place(self) -> None:
         limit = self.plan.timeouts.queue
+        self._tell(EventKind.QUEUED)
         with anyio.move_on_after(limit):
-            await self._limiter.acquire_on_behalf_of(self)
+            await self._queue.join(self)
             self._has_place = True
+            self._tell(EventKind.STARTED)
             return
-        message = f"No place among {self._limiter.total_tokens:g} concurrent calls within {limit:g} s."
+        message = f"No place among {self._queue.places} concurrent calls within {limit:g} s."
         raise self.error(
             Problem(
                 error=NotSentTimeout,
@@ -191,14 +240,16 @@ class Call:
                 money=Money.NO,
                 phase=Phase.QUEUE,
                 hint="Raise max_concurrency or Timeouts.queue.",
+                failure=Failure(trouble=Trouble.NOT_SENT),
             )
         )
 
     async def _attempt(self, number: int, waited: float, deadline: float) -> Problem | None:
-        began = self._clock.monotonic()
+        self._number, began = number, self._clock.monotonic()
         current = self._attempting = Attempting(
             self.plan, transport=self._transport, clock=self._clock, deadline=deadline
         )
+        self._tell(EventKind.ATTEMPT)
         problem: Problem | None = None
         try:
             await current.begin()
@@ -220,7 +271,14 @@ class Call:
                 problem="" if problem is None else problem.message,
             )
         )
+        self._adapt(problem, began)
         return problem
+
+    def _adapt(self, problem: Problem | None, began: float) -> None:
+        """Let the queue learn from how an attempt went."""
+        adapted = self._queue.succeeded() if problem is None else problem.crowded and self._queue.throttled(began=began)
+        if adapted:
+            self._tell(EventKind.LIMIT, limit=self._queue.places)
 
     @contextmanager
     def _noting_cancellation(self) -> Iterator[None]:
@@ -234,9 +292,49 @@ class Call:
     def _parting_words(self) -> str:
         name = f"aiml_music: {self.plan.operation} {self.plan.client_request_id} was cancelled"
         if self._attempting is None:
-            return f"{name} in the queue. {what_happened(Outcome.NOT_SENT, Money.NO)}"
-        if self._settled is not None:
-            return f"{name} before it was tried again. {what_happened(self._settled.outcome, self._settled.money)}"
-        evidence = self._attempting.evidence
-        answer = Answer.UNUSABLE if evidence.audio_bytes else Answer.NONE
-        return f"{name} in phase {evidence.marks.phase!s}. {what_happened(*evidence.judge(answer))}"
+            where = "in the queue"
+        elif self._settled is not None:
+            where = "before it was tried again"
+        else:
+            where = f"in phase {self.evidence.marks.phase!s}"
+        return f"{name} {where}. {what_happened(*self._ending())}"
+
+    def _ending(self) -> tuple[Outcome, Money]:
+        """Return what is known of the request and the money, wherever the call stands."""
+        known = self._error or self._settled
+        if known is not None:
+            return known.outcome, known.money
+        if self.is_answered:
+            receipt = self.receipt
+            return receipt.outcome, receipt.money
+        evidence = self.evidence
+        return evidence.judge(Answer.UNUSABLE if evidence.audio_bytes else Answer.NONE)
+
+    def _end(self) -> None:
+        """Tell of the call's end, once."""
+        if self._ended:
+            return
+        self._ended = True
+        outcome, money = self._ending()
+        tracing = self.evidence.tracing
+        self._tell(
+            EventKind.ENDED,
+            outcome=outcome,
+            money=money,
+            credits_used=tracing.credits_used,
+            usd_spent=tracing.usd_spent,
+            error="" if self._error is None else type(self._error).__name__,
+        )
+
+    def _tell(self, kind: EventKind, **facts: Any) -> None:
+        plan = self.plan
+        self._reports.tell(
+            Event(
+                kind=kind,
+                operation=plan.operation,
+                client_request_id=plan.client_request_id,
+                elapsed=self._clock.monotonic() - self._began,
+                attempt=self._number,
+                **facts,
+            )
+        )

@@ -1,30 +1,63 @@
-"""What all views of one client share: the transport, the clock, the queue, and whether it is still open."""
+"""What all views of one client share: the transport, the clock, the queue, the quota, and whether it is still open."""
 
+import logging
 import os
 
 import anyio
 import anyio.lowlevel
+from attrs import define, field, frozen
 
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.call import Call
+from aiml_music._calls.delivery import SHELTER_SECONDS, Target
+from aiml_music._calls.generation import Generation
+from aiml_music._calls.queue import Queue
+from aiml_music._calls.reports import Reports
+from aiml_music._sansio.concurrency import ConcurrencyLimit
+from aiml_music._sansio.events import EventHandler
+from aiml_music._sansio.models import AudioFormat
+from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import Clock, Transport
+from aiml_music._sansio.retry import RetryQuota
+
+_LOGGER = logging.getLogger("aiml_music")
 
 
+@frozen
+class _Home:
+    """What belongs to one event loop of one process."""
+
+    process: int
+    loop: object
+    queue: Queue
+    generations: dict[str, Generation] = field(factory=dict)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.queue.under_way and all(generation.done() for generation in self.generations.values())
+
+
+@define(eq=False)
 class Session:
     """The shared part of a client and of every view `with_options` made of it.
 
     Args:
-        max_concurrency: how many calls may be under way at once; the rest wait here, in order.
+        max_concurrency: how many calls may be under way at once, None to find out; the rest wait here, in order.
+        on_event: told of every step of every call.
     """
 
-    def __init__(self, *, transport: Transport, clock: Clock, max_concurrency: int) -> None:
-        self.transport = transport
-        self.clock = clock
-        self.closed = False
-        self._max_concurrency = max_concurrency
-        self._limiter: anyio.CapacityLimiter | None = None
-        self._loop: object = None
-        self._process = os.getpid()
+    transport: Transport
+    clock: Clock
+    _max_concurrency: int | None = None
+    _on_event: EventHandler | None = None
+    closed: bool = False
+    quotas: dict[Operation, RetryQuota] = field(init=False)
+    _reports: Reports = field(init=False)
+    _home: _Home | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.quotas = {operation: RetryQuota() for operation in Operation}
+        self._reports = Reports(self._on_event)
 
     def call(self, plan: Plan) -> Call:
         """Return a call that will queue with all others of this session.
@@ -34,14 +67,68 @@ class Session:
         """
         if self.closed:
             raise RuntimeError("this client is closed; make another one")
-        return Call(plan, transport=self.transport, limiter=self._queue(), clock=self.clock)
+        return Call(
+            plan,
+            transport=self.transport,
+            queue=self._at_home().queue,
+            quota=self.quotas[plan.operation],
+            reports=self._reports,
+            clock=self.clock,
+        )
 
-    def _queue(self) -> anyio.CapacityLimiter:
+    def submit(self, call: Call, target: Target | None, *, audio_format: AudioFormat) -> Generation:
+        """Start a call in a task of its own, and keep it until somebody has collected it."""
+        generations = self._at_home().generations
+        name = call.plan.client_request_id
+        if name in generations:
+            raise RuntimeError(f"{name} was submitted already, and not collected yet; every call has an id of its own")
+        generation = generations[name] = Generation(
+            call, target, audio_format=audio_format, on_collected=lambda: generations.pop(name, None)
+        )
+        generation.start()
+        return generation
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """What was submitted and nobody has collected, in order."""
+        home = self._home
+        # After a fork, whatever was under way is the parent's.
+        return () if home is None or home.process != os.getpid() else tuple(home.generations.values())
+
+    async def drain(self, seconds: float | None) -> tuple[Generation, ...]:
+        """Wait for what was submitted, so long at most; then give up the rest, and return it.
+
+        A cancellation shortens the wait to half a minute: what was paid for may still land.
+        """
+        try:
+            with anyio.move_on_after(seconds):
+                await self._all_ended()
+        except BaseException:
+            with anyio.move_on_after(SHELTER_SECONDS, shield=True):
+                await self._all_ended()
+            raise
+        finally:
+            left = tuple(generation for generation in self.generations if not generation.done())
+            for generation in left:
+                generation.give_up()
+            with anyio.move_on_after(SHELTER_SECONDS + 1, shield=True):
+                await self._all_ended()
+            for generation in left:
+                _LOGGER.warning("%r was left behind when its client was closed", generation)
+        return left
+
+    async def _all_ended(self) -> None:
+        for generation in self.generations:
+            await generation.ended()
+
+    def _at_home(self) -> _Home:
         process, loop = os.getpid(), anyio.lowlevel.current_token()
-        if self._limiter is None or self._loop != loop or self._process != process:
-            # Nothing but the queue belongs to an event loop, so an idle client simply moves to the next one. After a
-            # fork, whatever was under way is the parent's.
-            if self._limiter is not None and self._process == process and self._limiter.borrowed_tokens:
+        home = self._home
+        if home is None or home.loop != loop or home.process != process:
+            # Nothing but this belongs to an event loop, so an idle client simply moves to the next one. After a fork,
+            # whatever was under way is the parent's.
+            if home is not None and home.process == process and not home.is_idle:
                 raise RuntimeError("this client is at work in another event loop; make one client for each loop")
-            self._limiter, self._loop, self._process = anyio.CapacityLimiter(self._max_concurrency), loop, process
-        return self._limiter
+            limit = ConcurrencyLimit.of(self._max_concurrency)
+            home = self._home = _Home(process, loop, Queue(limit, self.clock))
+        return home

@@ -5,13 +5,16 @@ import time
 
 import anyio
 
+# On Linux `time.monotonic` stands still while the machine sleeps; a limit of time must not.
+_AWAKE_OR_NOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
 
 class SystemClock:
     """Real time, real dice."""
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that only goes forward."""
-        return time.monotonic()
+        """Return seconds on a clock that only goes forward, sleep of the machine included where the system tells."""
+        return time.monotonic() if _AWAKE_OR_NOT is None else time.clock_gettime(_AWAKE_OR_NOT)
 
     def time(self) -> float:
         """Return Unix time."""

@@ -4,6 +4,7 @@ Exceptions are known by their built-in types where those lie beneath, else by th
 libraries share those names, and neither needs to be imported to read them.
 """
 
+import errno
 import os
 import socket
 import ssl
@@ -25,6 +26,9 @@ _BY_NAME = {
     "LocalProtocolError": FaultKind.PROTOCOL,
 }
 
+_NO_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL}
+
 
 def as_fault(error: BaseException, *, outside: BaseException | None = None) -> TransportFault:
     """Return what a failed exchange means.
@@ -38,12 +42,16 @@ def as_fault(error: BaseException, *, outside: BaseException | None = None) -> T
 
 
 def _kind(error: BaseException, beneath: list[BaseException]) -> FaultKind:
-    if any(isinstance(e, socket.gaierror) for e in beneath):
-        return FaultKind.DNS
+    for resolving in (e for e in beneath if isinstance(e, socket.gaierror)):
+        return FaultKind.NO_NAME if resolving.errno in _NO_NAME else FaultKind.DNS
+    if any(isinstance(e, OSError) and e.errno in _EXHAUSTED for e in beneath):
+        return FaultKind.EXHAUSTED
     if any(isinstance(e, ssl.SSLCertVerificationError) for e in beneath):
         return FaultKind.TLS_TRUST
-    if any(isinstance(e, ssl.SSLError) for e in beneath):
+    if any(isinstance(e, ssl.SSLEOFError | ssl.SSLZeroReturnError) for e in beneath):
         return FaultKind.TLS
+    if any(isinstance(e, ssl.SSLError) for e in beneath):
+        return FaultKind.NO_TLS
     kind = _BY_NAME.get(type(error).__name__, FaultKind.READ)
     # A proxy that wants a password wants it the next time too.
     return FaultKind.PROXY_SETUP if kind is FaultKind.PROXY and str(error).startswith("407") else kind

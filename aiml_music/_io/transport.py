@@ -26,6 +26,7 @@ from aiml_music._io.network_faults import as_fault
 from aiml_music._io.proxies import proxy_for
 from aiml_music._io.tls import trusting_context, untrusting_context
 from aiml_music._sansio.errors import MusicError
+from aiml_music._sansio.pace import seconds_to_send
 from aiml_music._sansio.ports import Body, Exchange, FaultKind, Progress, RequestHead, ResponseHead, TransportFault
 from aiml_music._sansio.secret import Secret
 
@@ -41,13 +42,22 @@ def _keep_alive_options() -> list[tuple[int, int, int]]:
 
 
 _CLOSE_LIMIT = 1.0
+# Small enough that a stalled peer shows within half a minute, large enough that a quick one is not held up.
+_PIECE_BYTES = 32 * 1024
 
 
 class HttpxTransport:
     """The transport every client uses unless it is given another."""
 
     async def send(
-        self, request: RequestHead, body: Body, *, key: Secret, progress: Progress, connect_timeout: float | None
+        self,
+        request: RequestHead,
+        body: Body,
+        *,
+        key: Secret,
+        progress: Progress,
+        connect_timeout: float | None,
+        idle_timeout: float | None,
     ) -> Exchange:
         """Send a request and wait for the head of its answer; see `ports.Transport.send`."""
         library = await _loaded()
@@ -55,11 +65,13 @@ class HttpxTransport:
         context = await trusting_context(library) if secure else untrusting_context()
         transport = _one_connection(library, context, request.url)
         limit = math.inf if connect_timeout is None else connect_timeout
-        with anyio.move_on_after(limit) as connecting:
-            call = _Call(request, body, key, progress, connecting)
+        with anyio.move_on_after(limit) as patience:
+            call = _Call(request, body, key, progress, patience, idle_timeout)
             response = await _send(library, transport, call)
             progress.response_begun()
             return _HttpxExchange(transport, response)
+        if progress.marks.request_begun:
+            raise TransportFault(FaultKind.TIMEOUT, "the other side stopped taking the request")
         raise TransportFault(FaultKind.TIMEOUT, f"no connection within {limit:g} s")
 
 
@@ -103,13 +115,14 @@ def _one_connection(library: ModuleType, context: ssl.SSLContext, url: str) -> "
 
 @define
 class _Call:
-    """One request on its way: what is sent, what is told, and the limit that ends when the request begins."""
+    """One request on its way: what is sent, what is told, and how long each step of it may take."""
 
     request: RequestHead
     body: Body
     key: Secret = field(repr=False)
     progress: Progress
-    connecting: anyio.CancelScope
+    patience: anyio.CancelScope
+    idle_timeout: float | None
     traced: bool = False
     connected: Any = None
     """What httpcore connected, from then on."""
@@ -122,10 +135,17 @@ class _Call:
         elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
             self.traced = True
             self.begin()
+        elif event == "http11.send_request_body.complete":
+            # From here on, silence is the service at work.
+            self.allow(math.inf)
+
+    def allow(self, seconds: float) -> None:
+        """Give the step that begins now so much time, and no longer."""
+        self.patience.deadline = anyio.current_time() + seconds
 
     def begin(self) -> None:
         """Note that the request is on its way."""
-        self.connecting.deadline = math.inf
+        self.allow(math.inf)
         if self.body.length:
             self.progress.request_begun()
         else:
@@ -167,14 +187,21 @@ class _Outgoing(AsyncIterator[bytes]):
         call.begin()
         self._call = call
         self._chunks = call.body.chunks()
+        self._chunk = memoryview(b"")
         self._sent = 0
 
     async def __anext__(self) -> bytes:
-        chunk = await anext(self._chunks)
-        self._sent += len(chunk)
-        if self._sent >= self._call.body.length:
-            self._call.progress.body_handed_over()
-        return chunk
+        call = self._call
+        # A slow disk on this side is no stall of the other.
+        call.allow(math.inf)
+        if not self._chunk:
+            self._chunk = memoryview(await anext(self._chunks))
+        piece, self._chunk = bytes(self._chunk[:_PIECE_BYTES]), self._chunk[_PIECE_BYTES:]
+        self._sent += len(piece)
+        if self._sent >= call.body.length:
+            call.progress.body_handed_over()
+        call.allow(seconds_to_send(len(piece), call.idle_timeout) if call.traced else math.inf)
+        return piece
 
 
 async def _send(

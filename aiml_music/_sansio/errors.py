@@ -22,6 +22,7 @@ MusicError
 They hold plain data, so they pickle and copy; never the key, never an object of the HTTP library.
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypedDict, Unpack
 
@@ -43,6 +44,8 @@ class Circumstances(TypedDict, total=False):
     inference_id: str | None
     trace_id: str | None
     credits_used: int | None
+    usd_spent: Decimal | None
+    retry_quota_exhausted: bool
     hint: str | None
     salvage: Salvage | None
 
@@ -89,6 +92,8 @@ class MusicError(Exception):
     inference_id: str | None = None
     trace_id: str | None = None
     credits_used: int | None = None
+    usd_spent: Decimal | None = None
+    retry_quota_exhausted: bool = False
     hint: str | None = None
     salvage: Salvage | None = None
 

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import field, frozen
@@ -137,7 +137,8 @@ class Timeouts:
         total: the whole call by the wall clock, attempts and pauses included, time in our own queue excluded.
             The default is 600 for a generation; for an upload 120 and one more for every 100 kB.
         connect: name, TCP and TLS together.
-        idle: silence while a body is coming.
+        idle: silence while a body is coming, or less than 1 KiB/s of it over so long a wait; and how long the other
+            side may take over a piece of the request, 20 s at most.
         queue: waiting for a free place among the client's own calls.
     """
 
@@ -185,9 +186,9 @@ def check_retry(max_retries: int | None, retry: RetryPolicy | None) -> RetryPoli
     return RetryPolicy(attempts=max_retries + 1)
 
 
-def _concurrency(_instance: object, _attribute: object, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"max_concurrency must be a whole number above 0; got {value!r}.")
+def _concurrency(_instance: object, _attribute: object, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigError(f"max_concurrency must be a whole number above 0, or None to adapt; got {value!r}.")
 
 
 @frozen(kw_only=True)
@@ -199,7 +200,8 @@ class Options:
     timeouts: Timeouts | None = None
     """None: the defaults of each operation."""
     retry: RetryPolicy = RetryPolicy()
-    max_concurrency: int = field(default=20, validator=_concurrency)
+    max_concurrency: int | None = field(default=None, validator=_concurrency)
+    """None: as many as the service takes well."""
     default_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def timeouts_for_upload(self, size_bytes: int) -> Timeouts:

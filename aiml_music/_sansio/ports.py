@@ -34,8 +34,14 @@ class FaultKind(StrEnum):
     """What kind of trouble a transport met."""
 
     DNS = "dns"
+    NO_NAME = "no-name"
+    """The host name does not exist, says the resolver."""
     CONNECT = "connect"
+    EXHAUSTED = "exhausted"
+    """This process, or this machine, may open no more sockets."""
     TLS = "tls"
+    NO_TLS = "no-tls"
+    """What the other side says is no TLS."""
     TLS_TRUST = "tls-trust"
     PROXY = "proxy"
     PROXY_SETUP = "proxy-setup"
@@ -153,7 +159,14 @@ class Transport(Protocol):
     """Sends one request over a connection that nothing else uses."""
 
     async def send(
-        self, request: RequestHead, body: Body, *, key: Secret, progress: Progress, connect_timeout: float | None
+        self,
+        request: RequestHead,
+        body: Body,
+        *,
+        key: Secret,
+        progress: Progress,
+        connect_timeout: float | None,
+        idle_timeout: float | None,
     ) -> Exchange:
         """Send a request and wait for the head of its answer.
 
@@ -163,6 +176,7 @@ class Transport(Protocol):
             key: the API key, for the one header that carries it.
             progress: told how far the request got, before each step is taken.
             connect_timeout: seconds for name, TCP and TLS; None is no limit.
+            idle_timeout: how patient to be with a peer that does not take the body; see `pace.seconds_to_send`.
 
         Raises:
             TransportFault: whatever went wrong on the network.

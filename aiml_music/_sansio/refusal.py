@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 
@@ -34,6 +35,7 @@ class Meaning:
     Attributes:
         unproven: whether the call was charged is not settled by the answer's kind.
         throttled: the service asks for fewer requests.
+        failed: the service says that it failed, and did no work.
         lasting: waiting seconds will not help.
     """
 
@@ -41,6 +43,7 @@ class Meaning:
     answer: Answer = Answer.REFUSAL
     unproven: bool = False
     throttled: bool = False
+    failed: bool = False
     lasting: bool = False
     hint: str | None = None
 
@@ -52,6 +55,8 @@ class Refusal:
     meaning: Meaning
     authentic: bool
     status: int
+    moved_to: str = ""
+    """The host a redirect names; it is never followed."""
     api_code: int | None = None
     api_message: str = ""
     fields: tuple[str, ...] = ()
@@ -68,7 +73,7 @@ _CONTENT = Meaning(error=ContentRefusedError, hint="Change the lyrics; the filte
 # The result was made and then withheld: the provider's table does not say who pays for that.
 _WITHHELD = Meaning(error=ContentRefusedError, unproven=True, hint="The result was made and withheld by the filter.")
 _ASK_THE_LOG = "Look the request up in the usage log (GET /v2/logs) before you pay again."
-_FAILED = Meaning(error=ServerError, unproven=True, hint=_ASK_THE_LOG)
+_FAILED = Meaning(error=ServerError, unproven=True, failed=True, hint=_ASK_THE_LOG)
 _UNSETTLED = Meaning(error=ServerError, answer=Answer.UNSETTLED, hint=_ASK_THE_LOG)
 _OTHER = Meaning(error=APIError)
 
@@ -80,7 +85,7 @@ _BY_STATUS = {
     404: _NOT_FOUND,
     405: _PERMISSION,
     408: evolve(_UNSETTLED, error=APIError),
-    409: evolve(_UNSETTLED, error=APIError),
+    409: evolve(_UNSETTLED, error=APIError, lasting=True),
     410: _NOT_FOUND,
     411: _INVALID,
     413: evolve(_INVALID, hint="The request is larger than the service takes."),
@@ -106,6 +111,10 @@ _BY_CODE = (
 
 # An edge in front of the service says that it never had a usable connection to it; 520 and 522 do not say so.
 _EDGE_UNREACHED = frozenset({521, 523, 525, 526})
+# It and the service do not agree on TLS, which no repeat will change.
+_EDGE_MISCONFIGURED = frozenset({525, 526})
+# Of what an edge refuses or redirects, only these may fare better the next time.
+_PASSING = frozenset({408, 425, 429})
 
 _NO_CREDITS = re.compile(r"out of credits|spending limit|insufficient (balance|credits|funds)", re.IGNORECASE)
 _ALLOWANCE = re.compile(r"free[- ]tier|per (hour|day|month)", re.IGNORECASE)
@@ -127,6 +136,7 @@ def refusal_of_status(head: ResponseHead, body: bytes, *, client_request_id: str
         meaning=_meaning_of_status(head.status, message) if authentic else _meaning_of_edge(head.status),
         authentic=authentic,
         status=head.status,
+        moved_to=clean(_host_of(head.header("location") or ""), secret=secret, max_chars=200),
         api_code=base_code(document),
         api_message=clean(message, secret=secret),
         fields=tuple(clean(name, secret=secret, max_chars=80) for name in fields[:20]),
@@ -168,6 +178,8 @@ def _meaning_of_status(status: int, message: str) -> Meaning:
         return _CREDITS
     if status == 429 and _ALLOWANCE.search(message):  # noqa: PLR2004 - a billing stop in a throttle's clothes
         return _WINDOW
+    if _is_redirect(status):
+        return evolve(_UNSETTLED, lasting=True)
     known = _BY_STATUS.get(status)
     if known is not None:
         return known
@@ -176,7 +188,19 @@ def _meaning_of_status(status: int, message: str) -> Meaning:
 
 def _meaning_of_edge(status: int) -> Meaning:
     answer = Answer.UNREACHED if status in _EDGE_UNREACHED else Answer.FOREIGN
-    return Meaning(error=ServerError, answer=answer)
+    lasting = status in _EDGE_MISCONFIGURED or (300 <= status < 500 and status not in _PASSING)  # noqa: PLR2004 - classes
+    return Meaning(error=ServerError, answer=answer, lasting=lasting)
+
+
+def _is_redirect(status: int) -> bool:
+    return 300 <= status < 400  # noqa: PLR2004 - RFC 9110 §15.4
+
+
+def _host_of(location: str) -> str:
+    try:
+        return urlsplit(location).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 def _as_object(body: bytes) -> dict[str, Any]:

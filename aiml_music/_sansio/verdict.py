@@ -19,8 +19,8 @@ from aiml_music._sansio.errors import (
 )
 from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase, classify, money_of
 from aiml_music._sansio.ports import FaultKind, TransportFault
-from aiml_music._sansio.refusal import Refusal
-from aiml_music._sansio.retry import Failure
+from aiml_music._sansio.refusal import Meaning, Refusal
+from aiml_music._sansio.retry import Failure, Trouble
 from aiml_music._sansio.text import clean
 from aiml_music._sansio.wire import Reply, Tracing
 
@@ -33,6 +33,7 @@ class Problem:
         error: the error it becomes when it is not repeated.
         details: arguments of that error beside the circumstances every error has.
         failure: what the retry policy needs to know.
+        crowded: fewer calls at once would have fared better.
     """
 
     error: type[MusicError]
@@ -43,7 +44,8 @@ class Problem:
     hint: str | None = None
     trace_id: str | None = None
     details: Mapping[str, Any] = field(factory=dict)
-    failure: Failure = Failure()
+    failure: Failure
+    crowded: bool = False
 
 
 @frozen(kw_only=True)
@@ -68,14 +70,25 @@ class Evidence:
 
 
 _NEVER_SENT_HINTS = {
-    FaultKind.DNS: "Check the host name in base_url, and the network.",
+    FaultKind.DNS: "Check the network, and this machine's resolver.",
+    FaultKind.NO_NAME: "Check the host name in base_url, and the network.",
+    FaultKind.EXHAUSTED: "Raise this process's limit of open files (ulimit -n), or lower max_concurrency.",
     FaultKind.CONNECT: "Check base_url, and whether a firewall is in between.",
-    FaultKind.TLS: "Something in between may speak no TLS: a captive portal, or http on an https port.",
+    FaultKind.NO_TLS: "Something in between may speak no TLS: a captive portal, or http on an https port.",
     FaultKind.TLS_TRUST: "Check this machine's clock and its certificate authorities (SSL_CERT_FILE).",
     FaultKind.PROXY: "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
     FaultKind.PROXY_SETUP: "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
 }
+_REFUSED_MIDWAY = "The server may have refused it before it was whole: check the size of the reference."
 _LASTING = frozenset({FaultKind.TLS_TRUST, FaultKind.PROXY_SETUP})
+_STUBBORN = frozenset({FaultKind.NO_NAME, FaultKind.NO_TLS})
+# What the outcome of an attempt is to a retry policy; a refusal is looked at more closely.
+_TROUBLE = {
+    Outcome.NOT_SENT: Trouble.NOT_SENT,
+    Outcome.REJECTED: Trouble.REFUSED,
+    Outcome.UNKNOWN: Trouble.IN_DOUBT,
+    Outcome.DAMAGED: Trouble.DAMAGED,
+}
 
 
 def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
@@ -93,8 +106,9 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
             outcome=outcome,
             money=money,
             phase=marks.phase,
-            hint=_NEVER_SENT_HINTS.get(fault.kind),
-            failure=Failure(never_connected=not marks.request_begun, lasting=fault.kind in _LASTING),
+            hint=_REFUSED_MIDWAY if marks.request_begun else _NEVER_SENT_HINTS.get(fault.kind),
+            failure=Failure(trouble=Trouble.NOT_SENT, lasting=fault.kind in _LASTING, stubborn=fault.kind in _STUBBORN),
+            crowded=fault.kind is FaultKind.EXHAUSTED,
         )
     answered = "without an answer" if evidence.status is None else f"after HTTP {evidence.status} and before any audio"
     return Problem(
@@ -105,30 +119,44 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
         phase=marks.phase,
         hint=in_doubt_hint(evidence),
         details={"status": evidence.status},
+        failure=Failure(trouble=Trouble.IN_DOUBT),
     )
 
 
-def of_timeout(evidence: Evidence, seconds: float, *, idle: bool = False) -> Problem:
+def of_timeout(evidence: Evidence, what: str) -> Problem:
     """Judge a limit of time that ran out.
 
     Args:
         evidence: what is known of the attempt.
-        seconds: the limit.
-        idle: it was the limit for silence while a body comes, not the one for the whole call.
+        what: which limit, a clause without a full stop.
     """
-    what = f"nothing came for {seconds:g} s" if idle else f"the time limit of {seconds:g} s ran out"
+    return _of_end(evidence, what, NotSentTimeout, InDoubtTimeout)
+
+
+def of_giving_up(evidence: Evidence, what: str) -> Problem:
+    """Judge a call that this side gave up while it was under way.
+
+    Args:
+        evidence: what is known of the attempt.
+        what: why, a clause without a full stop.
+    """
+    return _of_end(evidence, what, NotSentError, InDoubtError)
+
+
+def _of_end(evidence: Evidence, what: str, unsent: type[NotSentError], in_doubt: type[InDoubtError]) -> Problem:
     if evidence.audio_bytes:
         return of_broken_answer(evidence, what)
     outcome, money = evidence.judge(Answer.NONE)
     not_sent = outcome is Outcome.NOT_SENT
     return Problem(
-        error=NotSentTimeout if not_sent else InDoubtTimeout,
+        error=unsent if not_sent else in_doubt,
         message=f"{evidence.host}: {what}.",
         outcome=outcome,
         money=money,
         phase=evidence.marks.phase,
         hint=None if not_sent else in_doubt_hint(evidence),
         details={} if not_sent else {"status": evidence.status},
+        failure=Failure(trouble=_TROUBLE[outcome]),
     )
 
 
@@ -151,7 +179,8 @@ def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) 
     words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
     code = f" (code {refusal.api_code})" if refusal.api_code is not None else ""
     if not refusal.authentic:
-        return _intercepted(evidence, meaning.answer, f"HTTP {refusal.status}{words}")
+        where = f", a redirect to {refusal.moved_to}, which is not followed" if refusal.moved_to else ""
+        return _intercepted(evidence, meaning.answer, f"HTTP {refusal.status}{words}{where}", lasting=meaning.lasting)
     outcome, money = evidence.judge(meaning.answer, unproven=meaning.unproven)
     return Problem(
         error=meaning.error,
@@ -168,9 +197,24 @@ def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) 
             "retry_after": retry_after,
         },
         failure=Failure(
-            throttled=meaning.throttled and money is Money.NO, retry_after=retry_after, lasting=meaning.lasting
+            trouble=_trouble_of_refusal(evidence, meaning, outcome, money, retry_after),
+            retry_after=retry_after,
+            lasting=meaning.lasting,
         ),
+        crowded=meaning.throttled,
     )
+
+
+def _trouble_of_refusal(
+    evidence: Evidence, meaning: Meaning, outcome: Outcome, money: Money, retry_after: float | None
+) -> Trouble:
+    if outcome is not Outcome.REJECTED:
+        return _TROUBLE[outcome]
+    # A service that says when to come back, and that nothing was charged, is only busy (503 with Retry-After).
+    busy = meaning.failed and retry_after is not None and evidence.tracing.credits_used == 0
+    if (meaning.throttled and money is Money.NO) or (busy and evidence.status == 503):  # noqa: PLR2004 - as it says
+        return Trouble.THROTTLED
+    return Trouble.SERVER if meaning.failed else Trouble.REFUSED
 
 
 def of_foreign_body(evidence: Evidence, content_type: str, beginning: str) -> Problem:
@@ -178,7 +222,7 @@ def of_foreign_body(evidence: Evidence, content_type: str, beginning: str) -> Pr
     return _intercepted(evidence, Answer.FOREIGN, f"with {content_type}, not JSON: {beginning!r}")
 
 
-def _intercepted(evidence: Evidence, answer: Answer, what: str) -> Problem:
+def _intercepted(evidence: Evidence, answer: Answer, what: str, *, lasting: bool = False) -> Problem:
     outcome, money = evidence.judge(answer)
     not_sent = outcome is Outcome.NOT_SENT
     return Problem(
@@ -189,6 +233,7 @@ def _intercepted(evidence: Evidence, answer: Answer, what: str) -> Problem:
         phase=evidence.marks.phase,
         hint=None if not_sent else in_doubt_hint(evidence),
         details={} if not_sent else {"status": evidence.status},
+        failure=Failure(trouble=_TROUBLE[outcome], lasting=lasting),
     )
 
 
@@ -210,6 +255,7 @@ def of_broken_answer(evidence: Evidence, what: str, *, trace_id: str | None = No
         phase=Phase.DECODE,
         trace_id=trace_id,
         hint=in_doubt_hint(evidence),
+        failure=Failure(trouble=Trouble.DAMAGED),
     )
 
 

@@ -24,7 +24,7 @@ from aiml_music._sansio.errors import (
 from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome
 from aiml_music._sansio.ports import ResponseHead
 from aiml_music._sansio.refusal import Refusal, base_code, is_traced, refusal_of_document, refusal_of_status
-from aiml_music._sansio.retry import Failure
+from aiml_music._sansio.retry import Failure, Trouble
 from aiml_music._sansio.verdict import Evidence, Problem, of_refusal
 
 KEY = "sk-canary-31415926535"
@@ -83,7 +83,7 @@ STATUSES: list[tuple[int, str, type[MusicError], Outcome, Money, bool, bool]] = 
     (404, "Cannot POST", NotFoundError, Outcome.REJECTED, NO, False, True),
     (405, "no", PermissionDeniedError, Outcome.REJECTED, NO, False, True),
     (408, "too slow", APIError, Outcome.UNKNOWN, UNKNOWN, False, False),
-    (409, "conflict", APIError, Outcome.UNKNOWN, UNKNOWN, False, False),
+    (409, "conflict", APIError, Outcome.UNKNOWN, UNKNOWN, False, True),
     (410, "gone", NotFoundError, Outcome.REJECTED, NO, False, True),
     (411, "length", InvalidRequestError, Outcome.REJECTED, NO, False, False),
     (413, "too large", InvalidRequestError, Outcome.REJECTED, NO, False, False),
@@ -106,8 +106,8 @@ STATUSES: list[tuple[int, str, type[MusicError], Outcome, Money, bool, bool]] = 
     (520, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, False),
     (521, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, False),
     (599, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, False),
-    (304, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, False),
-    (307, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, False),
+    (304, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, True),
+    (307, "?", ServerError, Outcome.UNKNOWN, UNKNOWN, False, True),
 ]
 STATUS_IDS = [f"{row[0]} {row[1]}" for row in STATUSES]
 
@@ -133,8 +133,7 @@ def test_the_services_own_statuses(
     assert refusal.authentic
     assert refusal.api_message == words
     assert (problem.error, problem.outcome, problem.money) == (error, outcome, money)
-    assert (problem.failure.throttled, problem.failure.lasting) == (throttled, lasting)
-    assert not problem.failure.never_connected
+    assert (problem.failure.trouble is Trouble.THROTTLED, problem.failure.lasting) == (throttled, lasting)
 
 
 @pytest.mark.parametrize("status", sorted({row[0] for row in STATUSES} - {521}))
@@ -144,7 +143,8 @@ def test_foreign_answers_prove_nothing(status: int) -> None:
     problem = judged(refusal)
     assert not refusal.authentic
     assert (problem.error, problem.outcome, problem.money) == (InDoubtError, Outcome.UNKNOWN, Money.UNKNOWN)
-    assert problem.failure == Failure()
+    passing = status >= 500 or status in {408, 425, 429}
+    assert problem.failure == Failure(trouble=Trouble.IN_DOUBT, lasting=not passing)
 
 
 @pytest.mark.parametrize("status", range(520, 531))
@@ -156,7 +156,8 @@ def test_an_edge_may_say_that_it_never_got_through(status: int) -> None:
     problem = judged(refusal)
     assert problem.outcome is (Outcome.NOT_SENT if unreached else Outcome.UNKNOWN)
     assert problem.error is (NotSentError if unreached else InDoubtError)
-    assert problem.failure == Failure()
+    trouble = Trouble.NOT_SENT if unreached else Trouble.IN_DOUBT
+    assert problem.failure == Failure(trouble=trouble, lasting=status in {525, 526})
 
 
 # code, error, outcome, money, throttled, lasting
@@ -187,7 +188,7 @@ def test_the_providers_codes(
     document = {"base_resp": {"status_code": code, "status_msg": "no"}, "trace_id": "04fb"}
     problem = judged(refusal_of_document(ResponseHead(status=200), document))
     assert (problem.error, problem.outcome, problem.money) == (error, outcome, money)
-    assert (problem.failure.throttled, problem.failure.lasting) == (throttled, lasting)
+    assert (problem.failure.trouble is Trouble.THROTTLED, problem.failure.lasting) == (throttled, lasting)
     assert (problem.details["api_code"], problem.details["api_message"]) == (code, "no")
 
 
@@ -205,7 +206,11 @@ def test_a_refused_upload_costs_nothing_either(
     """That no price of an upload is known makes its refusals no dearer, and its throttling no less repeatable."""
     status, words, _, outcome, money, throttled, _ = row
     problem = judged(refused(status, flat(status, words)), operation=Operation.UPLOAD)
-    assert (problem.outcome, problem.money, problem.failure.throttled) == (outcome, money, throttled)
+    assert (problem.outcome, problem.money, problem.failure.trouble is Trouble.THROTTLED) == (
+        outcome,
+        money,
+        throttled,
+    )
 
 
 @pytest.mark.parametrize("row", [row for row in STATUSES if row[4] is UNKNOWN], ids=lambda row: str(row[0]))

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,103 +12,155 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiml_music._sansio.errors import ConfigError
-from aiml_music._sansio.retry import Failure, RetryPolicy, parse_retry_after
+from aiml_music._sansio.outcome import Operation
+from aiml_music._sansio.retry import (
+    QUOTA,
+    Decision,
+    Failure,
+    RetryPolicy,
+    RetryQuota,
+    Stop,
+    Trouble,
+    min_useful,
+    parse_retry_after,
+)
 
-UNREACHED = Failure(never_connected=True)
-THROTTLED = Failure(throttled=True)
+UNSENT = Failure(trouble=Trouble.NOT_SENT)
+THROTTLED = Failure(trouble=Trouble.THROTTLED)
+DOUBTFUL = Failure(trouble=Trouble.IN_DOUBT)
+UNKNOWN_NAME = Failure(trouble=Trouble.NOT_SENT, stubborn=True)
 HIGHEST = math.nextafter(1.0, 0.0)
-
-
-def always(draw: float) -> Callable[[], float]:
-    """Return loaded dice."""
-    return lambda: draw
+GENERATE, UPLOAD = Operation.GENERATE, Operation.UPLOAD
 
 
 def decide(
-    failure: Failure, *, policy: RetryPolicy | None = None, attempt: int = 1, remaining: float = math.inf, draw: float
-) -> float | None:
-    """Ask a policy about an attempt that would need 90 s."""
+    *failures: Failure,
+    operation: Operation = GENERATE,
+    policy: RetryPolicy | None = None,
+    remaining: float = math.inf,
+    quota: int = QUOTA,
+    draw: float = 0.5,
+) -> Decision:
+    """Ask a policy about a call whose attempts would need 90 s."""
     return (policy or RetryPolicy()).decide(
-        failure, attempt=attempt, remaining=remaining, min_useful=90.0, dice=always(draw)
+        operation, failures, remaining=remaining, useful=90.0, quota=quota, dice=lambda: draw
     )
 
 
+REPEATED = {
+    Trouble.NOT_SENT: {UPLOAD, GENERATE},
+    Trouble.THROTTLED: {UPLOAD, GENERATE},
+    Trouble.SERVER: {UPLOAD},
+    Trouble.IN_DOUBT: {UPLOAD},
+    Trouble.DAMAGED: {UPLOAD},
+    Trouble.REFUSED: set(),
+}
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("trouble", Trouble)
+def test_what_is_repeated_is_this(trouble: Trouble, operation: Operation) -> None:
+    """A generation is sent again only if it never left or was throttled for nothing; an upload after more."""
+    decision = decide(Failure(trouble=trouble), operation=operation)
+    if operation not in REPEATED[trouble]:
+        assert decision == Decision(stop=Stop.NEVER)
+    elif trouble is Trouble.THROTTLED:
+        assert decision == Decision(wait=0.5, cost=5)
+    else:
+        assert decision == Decision(wait=0.25, cost=14)
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("trouble", Trouble)
+def test_what_lasts_is_never_repeated(trouble: Trouble, operation: Operation) -> None:
+    """Where trying again cannot help, nothing is tried again, whatever went wrong."""
+    assert decide(Failure(trouble=trouble, lasting=True), operation=operation).stop is Stop.NEVER
+
+
 @pytest.mark.parametrize(
-    ("failure", "attempt", "wait"),
+    ("failures", "waits"),
     [
-        (Failure(), 1, None),
-        (UNREACHED, 1, 0.25),
-        (UNREACHED, 2, 0.5),
-        (UNREACHED, 3, None),
-        (THROTTLED, 1, 0.5),
-        (THROTTLED, 2, 1.0),
-        (THROTTLED, 3, None),
-        (Failure(never_connected=True, throttled=True), 1, 0.5),
-        (Failure(never_connected=True, lasting=True), 1, None),
-        (Failure(throttled=True, lasting=True), 1, None),
-        (Failure(retry_after=1.0), 1, None),
-        (Failure(lasting=True), 1, None),
-    ],
-    ids=[
-        "anything else",
-        "never connected, first",
-        "never connected, second",
-        "never connected, last",
-        "throttled, first",
-        "throttled, second",
-        "throttled, last",
-        "both wait the longer",
-        "a certificate nobody trusts",
-        "an allowance that is used up",
-        "a wait asked for by something else",
-        "lasting",
+        ([UNSENT], 0.25),
+        ([UNSENT, UNSENT], 0.5),
+        ([UNSENT, THROTTLED], 1.0),
+        ([THROTTLED], 0.5),
+        ([THROTTLED, THROTTLED], 1.0),
+        ([THROTTLED, UNSENT], 0.5),
     ],
 )
-def test_only_two_failures_are_repeated(failure: Failure, attempt: int, wait: float | None) -> None:
-    """Only what never left, and what the service throttled for nothing, is sent again; three times in all."""
-    assert decide(failure, attempt=attempt, draw=0.5) == wait
+def test_waits_double_from_a_base_that_the_latest_trouble_sets(failures: list[Failure], waits: float) -> None:
+    """Each wait is a random part of twice the one before, and a throttling waits twice as long as other trouble."""
+    assert decide(*failures).wait == waits
 
 
-@pytest.mark.parametrize("failure", [UNREACHED, THROTTLED], ids=["never connected", "throttled"])
-@pytest.mark.parametrize("attempt", [*range(1, 101), 1_000, 1_025, 10**6])
-def test_waits_are_bounded_for_every_attempt(failure: Failure, attempt: int) -> None:
-    """No attempt number overflows, waits more than the longest wait, or is tried beyond the policy's number."""
+@pytest.mark.parametrize("failure", [UNSENT, THROTTLED])
+def test_three_attempts_are_enough(failure: Failure) -> None:
+    """The third failure is the last."""
+    assert decide(failure, failure).stop is None
+    assert decide(failure, failure, failure).stop is Stop.ENOUGH
+    assert decide(failure, policy=RetryPolicy(attempts=1)).stop is Stop.ENOUGH
+
+
+def test_an_upload_in_doubt_is_repeated_twice_whatever_the_policy() -> None:
+    """More repeats of an upload that may have arrived would only make more ids; other trouble in between counts not."""
+    patient = RetryPolicy(attempts=100)
+    doubt = [DOUBTFUL, UNSENT, DOUBTFUL]
+    assert decide(*doubt, operation=UPLOAD, policy=patient).stop is None
+    assert decide(*doubt, DOUBTFUL, operation=UPLOAD, policy=patient).stop is Stop.ENOUGH
+
+
+def test_a_name_that_does_not_exist_is_asked_for_twice() -> None:
+    """The second time the resolver says that there is no such name, it is believed."""
+    patient = RetryPolicy(attempts=100)
+    assert decide(UNKNOWN_NAME, policy=patient).stop is None
+    assert decide(UNKNOWN_NAME, UNSENT, UNKNOWN_NAME, policy=patient).stop is Stop.ENOUGH
+
+
+@pytest.mark.parametrize("failure", [UNSENT, THROTTLED], ids=["not sent", "throttled"])
+@pytest.mark.parametrize("count", [*range(1, 101), 1_000, 1_025])
+def test_waits_are_bounded_for_every_attempt(failure: Failure, count: int) -> None:
+    """No number of attempts overflows, waits more than the longest wait, or goes beyond the policy's number."""
     policy = RetryPolicy(attempts=100)
-    base = 1.0 if failure.throttled else 0.5
-    longest = None if attempt >= 100 else min(20.0, base * 2 ** (attempt - 1))
-    shortest = None if attempt >= 100 else 0.0
-    assert decide(failure, policy=policy, attempt=attempt, draw=HIGHEST) == pytest.approx(longest)
-    assert decide(failure, policy=policy, attempt=attempt, draw=0.0) == shortest
+    base = 1.0 if failure is THROTTLED else 0.5
+    most, least = (decide(*[failure] * count, policy=policy, draw=draw) for draw in (HIGHEST, 0.0))
+    if count >= 100:
+        assert most.stop is least.stop is Stop.ENOUGH
+    else:
+        assert most.wait == pytest.approx(min(20.0, base * 2 ** (count - 1)))
+        assert least == Decision(wait=0.0, cost=most.cost)
 
 
 def test_the_longest_waits_do_not_overflow() -> None:
     """The largest finite settings still give a finite wait."""
     policy = RetryPolicy(attempts=100, wait_throttled=1.7e308, wait_max=1.7e308)
-    assert decide(THROTTLED, policy=policy, attempt=99, draw=0.5) == pytest.approx(0.85e308)
+    assert decide(*[THROTTLED] * 99, policy=policy).wait == pytest.approx(0.85e308)
 
 
-@pytest.mark.parametrize("attempt", range(1, 7))
-def test_waits_are_spread_evenly(attempt: int) -> None:
+@pytest.mark.parametrize("count", range(1, 7))
+def test_waits_are_spread_evenly(count: int) -> None:
     """Ten thousand clients that failed together come back evenly over the whole wait."""
-    dice = random.Random(attempt)
+    dice = random.Random(count).random
     policy = RetryPolicy(attempts=10)
-    longest = min(20.0, 2.0 ** (attempt - 1))
-    waits = [
-        policy.decide(THROTTLED, attempt=attempt, remaining=math.inf, min_useful=0, dice=dice.random)
-        for _ in range(10_000)
+    longest = min(20.0, 2.0 ** (count - 1))
+    failures = [THROTTLED] * count
+    decisions = [
+        policy.decide(GENERATE, failures, remaining=math.inf, useful=0, quota=QUOTA, dice=dice) for _ in range(10_000)
     ]
-    buckets = Counter(int(10 * wait / longest) for wait in waits if wait is not None)
+    buckets = Counter(int(10 * decision.wait / longest) for decision in decisions)
     assert set(buckets) == set(range(10))
-    assert all(800 <= count <= 1200 for count in buckets.values())
+    assert all(800 <= number <= 1200 for number in buckets.values())
 
 
 def test_seeded_dice_replay() -> None:
     """The policy draws from the caller's dice alone, so the same dice give the same waits."""
 
-    def waits() -> list[float | None]:
+    def waits() -> list[float]:
         dice = random.Random(7).random
-        asked = Failure(throttled=True, retry_after=3.0)
-        return [RetryPolicy().decide(asked, attempt=n, remaining=math.inf, min_useful=0, dice=dice) for n in (1, 2)]
+        asked = Failure(trouble=Trouble.THROTTLED, retry_after=3.0)
+        return [
+            RetryPolicy().decide(GENERATE, [asked] * count, remaining=math.inf, useful=0, quota=QUOTA, dice=dice).wait
+            for count in (1, 2)
+        ]
 
     assert waits() == waits()
     assert len(set(waits())) == 2
@@ -126,23 +179,39 @@ def test_seeded_dice_replay() -> None:
     ],
     ids=["nothing asked", "less than our own", "asked", "spread above", "the most", "too long", "years"],
 )
-def test_the_service_is_waited_for(asked: float, draw: float, wait: float | None) -> None:
+@pytest.mark.parametrize(("operation", "trouble"), [(GENERATE, Trouble.THROTTLED), (UPLOAD, Trouble.THROTTLED)])
+def test_the_service_is_waited_for(
+    operation: Operation, trouble: Trouble, asked: float, draw: float, wait: float | None
+) -> None:
     """A repeat waits at least what was asked for, a little spread above it; what is too long ends the call."""
-    answer = decide(Failure(throttled=True, retry_after=asked), draw=draw)
-    assert answer == (None if wait is None else pytest.approx(wait))
+    decision = decide(Failure(trouble=trouble, retry_after=asked), operation=operation, draw=draw)
+    if wait is None:
+        assert decision == Decision(stop=Stop.TOO_LONG)
+    else:
+        assert decision.wait == pytest.approx(wait)
 
 
-@given(
-    asked=st.floats(0, 60), attempt=st.integers(1, 99), draws=st.lists(st.floats(0, HIGHEST), min_size=2, max_size=2)
-)
-def test_no_repeat_comes_earlier_than_asked(asked: float, attempt: int, draws: list[float]) -> None:
+def test_the_spread_above_what_was_asked_is_bounded() -> None:
+    """However long the service asks to wait, five seconds more are the most."""
+    patient = RetryPolicy(retry_after_max=1000.0)
+    asked = Failure(trouble=Trouble.THROTTLED, retry_after=900.0)
+    assert decide(asked, policy=patient, draw=HIGHEST).wait == pytest.approx(905.0)
+
+
+@given(asked=st.floats(0, 60), count=st.integers(1, 99), draws=st.lists(st.floats(0, HIGHEST), min_size=2, max_size=2))
+def test_no_repeat_comes_earlier_than_asked(asked: float, count: int, draws: list[float]) -> None:
     """Whatever the dice say, the wait lies between what was asked and a small spread above the longer of the two."""
-    policy = RetryPolicy(attempts=100)
     dice = itertools.cycle(draws)
-    failure = Failure(throttled=True, retry_after=asked)
-    wait = policy.decide(failure, attempt=attempt, remaining=math.inf, min_useful=0, dice=lambda: next(dice))
-    assert wait is not None
-    assert asked <= wait <= max(20.0, asked) + 5.0
+    decision = RetryPolicy(attempts=100).decide(
+        GENERATE,
+        [Failure(trouble=Trouble.THROTTLED, retry_after=asked)] * count,
+        remaining=math.inf,
+        useful=0,
+        quota=QUOTA,
+        dice=lambda: next(dice),
+    )
+    assert decision.stop is None
+    assert asked <= decision.wait <= max(20.0, asked) + 5.0
 
 
 @pytest.mark.parametrize(
@@ -151,15 +220,115 @@ def test_no_repeat_comes_earlier_than_asked(asked: float, attempt: int, draws: l
 )
 def test_a_repeat_must_fit_the_deadline(remaining: float, *, repeated: bool) -> None:
     """A repeat that would be cut off by the call's own limit is not begun."""
-    wait = decide(THROTTLED, remaining=remaining, draw=0.5)
-    assert wait == (0.5 if repeated else None)
+    expected = Decision(wait=0.5, cost=5) if repeated else Decision(stop=Stop.NO_TIME)
+    assert decide(THROTTLED, remaining=remaining) == expected
 
 
 def test_an_asked_wait_must_fit_the_deadline_too() -> None:
     """What the service asks for counts against the deadline like a wait of our own."""
-    asked = Failure(throttled=True, retry_after=30.0)
-    assert decide(asked, remaining=120.0, draw=0.0) == 30.0
-    assert decide(asked, remaining=119.9, draw=0.0) is None
+    asked = Failure(trouble=Trouble.THROTTLED, retry_after=30.0)
+    assert decide(asked, remaining=120.0, draw=0.0).wait == 30.0
+    assert decide(asked, remaining=119.9, draw=0.0).stop is Stop.NO_TIME
+
+
+@pytest.mark.parametrize(
+    ("operation", "total", "seconds"),
+    [
+        (GENERATE, None, 90.0),
+        (GENERATE, 600.0, 90.0),
+        (GENERATE, 180.0, 90.0),
+        (GENERATE, 100.0, 50.0),
+        (UPLOAD, None, 5.0),
+        (UPLOAD, 120.0, 5.0),
+        (UPLOAD, 4.0, 2.0),
+    ],
+)
+def test_an_attempt_needs_time_to_be_worth_beginning(operation: Operation, total: float | None, seconds: float) -> None:
+    """A repeat needs a minute and a half, an upload five seconds, and half of a limit that is shorter than that."""
+    assert min_useful(operation, total) == seconds
+
+
+@pytest.mark.parametrize(("failure", "cost"), [(UNSENT, 14), (THROTTLED, 5)], ids=["not sent", "throttled"])
+def test_a_repeat_needs_its_part_of_the_quota(failure: Failure, cost: int) -> None:
+    """A client without quota gives up at once; what is just enough is enough."""
+    assert decide(failure, quota=cost).cost == cost
+    assert decide(failure, quota=cost - 1) == Decision(stop=Stop.QUOTA)
+    assert decide(failure, quota=0) == Decision(stop=Stop.QUOTA)
+
+
+def played(quota: RetryQuota, *results: Failure | None) -> int:
+    """Return how many attempts a call made whose attempts end like this; None is a success."""
+    failures: list[Failure] = []
+    taken = 0
+    for result in results:
+        if result is None:
+            quota.succeeded(taken)
+            break
+        failures.append(result)
+        decision = decide(*failures, quota=quota.left)
+        if decision.stop is not None:
+            break
+        taken = decision.cost
+        quota.take(taken)
+    return len(failures) + (result is None)
+
+
+@pytest.mark.parametrize(
+    ("left", "results", "attempts", "after"),
+    [
+        (500, [UNSENT, UNSENT, None], 3, 486),
+        (500, [UNSENT, UNSENT, UNSENT], 3, 472),
+        (14, [UNSENT, UNSENT], 2, 0),
+        (20, [UNSENT, UNSENT], 2, 6),
+        (0, [UNSENT, None], 1, 0),
+        (100, [None], 1, 101),
+        (500, [None], 1, 500),
+        (500, [THROTTLED, None], 2, 500),
+        (500, [THROTTLED, THROTTLED, None], 3, 495),
+        (495, [THROTTLED, UNSENT, None], 3, 490),
+    ],
+)
+def test_the_quota_is_taken_and_given_back(left: int, results: list[Failure | None], attempts: int, after: int) -> None:
+    """A repeat takes its part, one that succeeds gives it back, a first success earns one; never more than there was."""
+    quota = RetryQuota(left)
+    assert (played(quota, *results), quota.left) == (attempts, after)
+
+
+def test_a_policy_explains_itself() -> None:
+    """The table says for each trouble how often each operation is repeated, and the numbers are the policy's own."""
+    lines = RetryPolicy(wait_transport=0.25, wait_max=7, retry_after_max=33).explain().splitlines()
+    columns = [re.split(r"  +", line.strip()) for line in lines[: lines.index("")]]
+    assert columns == [
+        ["what failed", "upload", "generate"],
+        ["no complete request left this machine", "twice", "twice"],
+        ["the same, as the host name is unknown or speaks no TLS", "once", "once"],
+        ["the same, for a certificate or a proxy setting", "never", "never"],
+        ["the service asked for fewer requests, and charged nothing", "twice", "twice"],
+        ["the service itself said that it failed", "twice", "never"],
+        ["sent, and no authentic answer came", "twice", "never"],
+        ["success was announced, and the answer is unusable", "twice", "never"],
+        ["any other refusal by the service", "never", "never"],
+    ]
+    assert lines[lines.index("") + 1 :] == [
+        "Attempts in all: 3 at most.",
+        "Wait before repeat n: a random part of 0.25 s x 2^(n-1), 7 s at most.",
+        "After a throttling: a random part of 1 s x 2^(n-1).",
+        "A Retry-After is never undercut, and up to a tenth of it is added, 5 s at most.",
+        "A Retry-After above 33 s ends the call.",
+        "Time left that a repeat needs: 90 s for a generation, 5 s for an upload; half of the limit, where that is less.",
+        "Quota of a client for each operation: 500; a repeat takes 14, or 5 after a throttling.",
+        "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "unsent", "doubtful"), [(1, "never", "never"), (2, "once", "once"), (9, "8 times", "twice")]
+)
+def test_the_table_follows_the_policy(attempts: int, unsent: str, doubtful: str) -> None:
+    """A policy of another number of attempts says so, and keeps the limits that are not its own."""
+    lines = RetryPolicy(attempts=attempts).explain().splitlines()
+    assert re.split(r"  +", lines[1])[1:] == [unsent, unsent]
+    assert re.split(r"  +", lines[6])[1:] == [doubtful, "never"]
 
 
 @pytest.mark.parametrize("attempts", [0, -1, 101, 10**6, 2.0, True, "3", None], ids=repr)
@@ -169,7 +338,7 @@ def test_the_number_of_attempts_is_checked(attempts: object) -> None:
         RetryPolicy(attempts=attempts)  # type: ignore[arg-type]  # that is the point
 
 
-@pytest.mark.parametrize("name", ["wait_connect", "wait_throttled", "wait_max", "retry_after_max"])
+@pytest.mark.parametrize("name", ["wait_transport", "wait_throttled", "wait_max", "retry_after_max"])
 def test_waits_are_checked(name: str) -> None:
     """A policy's waits are finite and not negative; none at all is fine."""
     of: Callable[..., RetryPolicy] = RetryPolicy

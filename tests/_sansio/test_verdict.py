@@ -22,7 +22,7 @@ from aiml_music._sansio.errors import (
 from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase
 from aiml_music._sansio.ports import FaultKind, ResponseHead, TransportFault
 from aiml_music._sansio.refusal import refusal_of_document, refusal_of_status
-from aiml_music._sansio.retry import Failure
+from aiml_music._sansio.retry import Failure, Trouble
 from aiml_music._sansio.verdict import (
     Evidence,
     Problem,
@@ -30,6 +30,7 @@ from aiml_music._sansio.verdict import (
     of_broken_answer,
     of_fault,
     of_foreign_body,
+    of_giving_up,
     of_lost_disk,
     of_refusal,
     of_reply,
@@ -69,17 +70,23 @@ def test_trouble_before_the_request_is_repeated(kind: FaultKind) -> None:
     problem = of_fault(evidence(NOTHING), TransportFault(kind, "no route"))
     assert problem.error is (NotSentTimeout if kind is FaultKind.TIMEOUT else NotSentError)
     assert (problem.outcome, problem.money, problem.phase) == (Outcome.NOT_SENT, Money.NO, Phase.CONNECT)
-    assert problem.failure.never_connected
-    assert problem.failure.lasting is (kind in {FaultKind.TLS_TRUST, FaultKind.PROXY_SETUP})
+    assert problem.failure == Failure(
+        trouble=Trouble.NOT_SENT,
+        lasting=kind in {FaultKind.TLS_TRUST, FaultKind.PROXY_SETUP},
+        stubborn=kind in {FaultKind.NO_NAME, FaultKind.NO_TLS},
+    )
+    assert problem.crowded is (kind is FaultKind.EXHAUSTED)
     assert problem.message == "api could not be reached before anything was sent: no route."
 
 
 @pytest.mark.parametrize(
     ("kind", "word"),
     [
-        (FaultKind.DNS, "host name"),
+        (FaultKind.DNS, "resolver"),
+        (FaultKind.NO_NAME, "host name"),
+        (FaultKind.EXHAUSTED, "ulimit"),
         (FaultKind.CONNECT, "firewall"),
-        (FaultKind.TLS, "captive portal"),
+        (FaultKind.NO_TLS, "captive portal"),
         (FaultKind.TLS_TRUST, "clock"),
         (FaultKind.PROXY, "HTTPS_PROXY"),
         (FaultKind.PROXY_SETUP, "HTTPS_PROXY"),
@@ -91,13 +98,14 @@ def test_trouble_on_the_way_comes_with_a_next_step(kind: FaultKind, word: str) -
 
 
 @pytest.mark.parametrize("kind", FaultKind)
-def test_trouble_while_sending_is_not_repeated(kind: FaultKind) -> None:
-    """A request that left in part cost nothing, and is still not sent again by itself."""
+def test_trouble_while_sending_may_be_repeated(kind: FaultKind) -> None:
+    """A request that left in part cost nothing: no server acts on half of one."""
     problem = of_fault(evidence(BEGUN), TransportFault(kind, "reset"))
     assert problem.error is (NotSentTimeout if kind is FaultKind.TIMEOUT else NotSentError)
     assert (problem.outcome, problem.money, problem.phase) == (Outcome.NOT_SENT, Money.NO, Phase.SEND)
-    assert not problem.failure.never_connected
+    assert problem.failure.trouble is Trouble.NOT_SENT
     assert "before the request was sent" in problem.message
+    assert "size of the reference" in str(problem.hint)
 
 
 @pytest.mark.parametrize("kind", FaultKind)
@@ -119,7 +127,7 @@ def test_trouble_after_the_request_is_in_doubt(
     assert problem.message == f"api took the request, and {words}"
     assert problem.details == {"status": status}
     assert "order:17" in str(problem.hint)
-    assert problem.failure == Failure()
+    assert problem.failure == Failure(trouble=Trouble.IN_DOUBT)
 
 
 def test_a_cost_on_an_unfinished_answer_counts() -> None:
@@ -134,7 +142,7 @@ def test_audio_that_breaks_off_is_damaged(operation: Operation) -> None:
     known = evidence(ANSWERED, status=200, audio_bytes=12_345, operation=operation)
     problems = [
         of_fault(known, TransportFault(FaultKind.READ, "reset")),
-        of_timeout(known, 30, idle=True),
+        of_timeout(known, "nothing came for 30 s"),
         of_broken_answer(known, "the document is cut"),
     ]
     assert {problem.error for problem in problems} == {PayloadError}
@@ -155,7 +163,7 @@ def test_a_broken_answer_without_audio_may_be_free() -> None:
     assert problem.message == "api answered, but the document ends early."
 
 
-@pytest.mark.parametrize("idle", [False, True], ids=["total", "idle"])
+@pytest.mark.parametrize("given_up", [False, True], ids=["time ran out", "given up"])
 @pytest.mark.parametrize(
     ("marks", "error", "outcome"),
     [
@@ -167,14 +175,15 @@ def test_a_broken_answer_without_audio_may_be_free() -> None:
     ],
     ids=["nothing", "begun", "answered early", "whole", "answered"],
 )
-def test_a_limit_of_time_ends_a_call(marks: Marks, error: type[MusicError], outcome: Outcome, *, idle: bool) -> None:
-    """How far the request got decides whether time ran out before the money or after it; it is not repeated."""
-    problem = of_timeout(evidence(marks, status=200), 0.25, idle=idle)
-    assert (problem.error, problem.outcome, problem.phase) == (error, outcome, marks.phase)
-    assert problem.message == ("api: nothing came for 0.25 s." if idle else "api: the time limit of 0.25 s ran out.")
+def test_an_end_from_this_side(marks: Marks, error: type[MusicError], outcome: Outcome, *, given_up: bool) -> None:
+    """How far the request got decides whether time ran out, or patience, before the money or after it."""
+    problem = (of_giving_up if given_up else of_timeout)(evidence(marks, status=200), "it took too long")
+    plain = NotSentError if error is NotSentTimeout else InDoubtError
+    assert (problem.error, problem.outcome, problem.phase) == (plain if given_up else error, outcome, marks.phase)
+    assert problem.message == "api: it took too long."
     assert problem.details == ({"status": 200} if error is InDoubtTimeout else {})
     assert (problem.hint is None) is (error is NotSentTimeout)
-    assert not problem.failure.never_connected
+    assert problem.failure == Failure(trouble=Trouble.NOT_SENT if error is NotSentTimeout else Trouble.IN_DOUBT)
 
 
 def test_the_way_out_of_doubt_depends_on_the_price() -> None:
@@ -217,8 +226,10 @@ def test_only_free_throttling_is_repeated(credits_used: int | None, money: Money
     body, head = THROTTLED
     known = evidence(ANSWERED, status=429, tracing=Tracing(credits_used=credits_used))
     problem = of_refusal(known, refusal_of_status(head, body, client_request_id="order:17"), 7.5)
-    assert (problem.error, problem.money, problem.failure.throttled) == (RateLimitError, money, throttled)
+    trouble = Trouble.THROTTLED if throttled else Trouble.REFUSED
+    assert (problem.error, problem.money, problem.failure.trouble) == (RateLimitError, money, trouble)
     assert problem.failure.retry_after == 7.5
+    assert problem.crowded
 
 
 def test_a_refusal_tells_everything_the_service_said() -> None:
@@ -352,7 +363,7 @@ def test_throttling_in_a_200_is_asked_to_wait_like_any_other() -> None:
     refusal = refusal_of_document(ResponseHead(status=200), document)
     problem = of_reply(evidence(ANSWERED), read_reply(document), refusal, 7.0)
     assert problem is not None
-    assert (problem.failure.throttled, problem.failure.retry_after) == (True, 7.0)
+    assert (problem.failure.trouble, problem.failure.retry_after) == (Trouble.THROTTLED, 7.0)
     assert problem.details["retry_after"] == 7.0
 
 
@@ -403,7 +414,7 @@ def test_an_error_never_contradicts_itself(
     )
     for problem in (
         of_fault(known, TransportFault(kind, "reset")),
-        of_timeout(known, 30),
+        of_timeout(known, "time ran out"),
         of_foreign_body(known, "text/html", "<html>"),
         of_broken_answer(known, "it is cut"),
     ):
@@ -411,6 +422,54 @@ def test_an_error_never_contradicts_itself(
         assert isinstance(error, NotSentError) is (problem.outcome is Outcome.NOT_SENT)
         assert isinstance(error, InDoubtError) is (problem.outcome is Outcome.UNKNOWN)
         assert isinstance(error, PayloadError) is (problem.outcome is Outcome.DAMAGED)
-        assert not problem.failure.throttled
-        if problem.failure.never_connected:
-            assert marks == NOTHING
+        assert (
+            problem.failure.trouble
+            is {
+                Outcome.NOT_SENT: Trouble.NOT_SENT,
+                Outcome.UNKNOWN: Trouble.IN_DOUBT,
+                Outcome.DAMAGED: Trouble.DAMAGED,
+            }[problem.outcome]
+        )
+
+
+@pytest.mark.parametrize(
+    ("credits_used", "retry_after", "trouble"),
+    [
+        (0, 7.0, Trouble.THROTTLED),
+        (None, 7.0, Trouble.SERVER),
+        (0, None, Trouble.SERVER),
+        (1, 7.0, Trouble.SERVER),
+    ],
+    ids=["free, later", "cost unsaid", "no wait asked", "charged"],
+)
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_busy_service_is_waited_for(
+    status: int, credits_used: int | None, retry_after: float | None, trouble: Trouble
+) -> None:
+    """A 503 that charged nothing, and says when to come back, is a throttling; everything else is a failure."""
+    refusal = refusal_of_status(
+        ResponseHead(status=status), b'{"statusCode": "503", "requestId": "r"}', client_request_id="order:17"
+    )
+    known = evidence(ANSWERED, status=status, tracing=Tracing(credits_used=credits_used))
+    problem = of_refusal(known, refusal, retry_after)
+    assert problem.failure.trouble is (trouble if status == 503 else Trouble.SERVER)
+    assert not problem.crowded
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://other.example/v2/x?key=1", "other.example"),
+        ("https://user:secret@other.example:8443/", "other.example:8443"),
+        ("/elsewhere", ""),
+        ("http://[", ""),
+    ],
+)
+def test_a_redirect_names_its_host_and_no_more(location: str, host: str) -> None:
+    """A redirect is not followed and not repeated; of where it leads, the host alone is told."""
+    head = ResponseHead(status=302, headers=(("location", location),))
+    refusal = refusal_of_status(head, b"", client_request_id="order:17")
+    problem = of_refusal(evidence(ANSWERED, status=302), refusal, None)
+    assert (problem.error, problem.outcome, problem.failure.lasting) == (InDoubtError, Outcome.UNKNOWN, True)
+    told = f", a redirect to {host}, which is not followed" if host else ""
+    assert problem.message == f"Something between here and api answered HTTP 302{told}."

@@ -1,0 +1,65 @@
+"""From checked arguments and a client's options to the plan of one call."""
+
+import uuid
+
+from aiml_music._calls.attempt import Plan
+from aiml_music._calls.keys import ask_for_key
+from aiml_music._io.bodies import BytesBody
+from aiml_music._io.multipart import MultipartBody
+from aiml_music._sansio import order, wire
+from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
+from aiml_music._sansio.outcome import Operation
+from aiml_music._sansio.ports import Body
+
+
+async def generate_plan(
+    options: Options, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, client_request_id: str | None
+) -> Plan:
+    """Return the plan of a generation.
+
+    Raises:
+        InputError: the id is ill-formed.
+        ConfigError: the limit or the key cannot be used.
+    """
+    timeouts = options.timeouts_for_generate() if timeout is UNSET else check_timeout(timeout)
+    body = BytesBody(asked.payload)
+    return await _plan(
+        options, Operation.GENERATE, asked.model.generate_path, body, "application/json", timeouts, client_request_id
+    )
+
+
+async def upload_plan(
+    options: Options, body: MultipartBody, timeout: TimeoutInput | Unset, client_request_id: str | None
+) -> Plan:
+    """Return the plan of an upload; raises as `generate_plan`."""
+    timeouts = options.timeouts_for_upload(body.length) if timeout is UNSET else check_timeout(timeout)
+    return await _plan(
+        options, Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeouts, client_request_id
+    )
+
+
+async def _plan(
+    options: Options,
+    operation: Operation,
+    path: str,
+    body: Body,
+    content_type: str,
+    timeouts: Timeouts,
+    client_request_id: str | None,
+) -> Plan:
+    request_id = str(uuid.uuid4()) if client_request_id is None else wire.check_client_request_id(client_request_id)
+    return Plan(
+        operation=operation,
+        request=wire.request_head(
+            options.base_url + path,
+            content_type=content_type,
+            client_request_id=request_id,
+            default_headers=options.default_headers,
+        ),
+        body=body,
+        key=await ask_for_key(options.api_key),
+        client_request_id=request_id,
+        timeouts=timeouts,
+        retry=options.retry,
+    )
