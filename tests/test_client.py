@@ -41,11 +41,11 @@ from aiml_music import (
     Track,
     __version__,
 )
+from aiml_music.testing import FakeClock
 from tests._sansio.audio_files import cbr, wav
 from tests.answers import INSTRUMENTAL_ID, TRACE_ID, VOICE_ID, answer, envelope, generated, refused, uploaded
 from tests.calls import MADE, REFERENCE, TRACK, Fate, assert_traced, client_of, failure, generate
 from tests.canary import KEY, assert_keyless
-from tests.fake_clock import FakeClock
 from tests.loopback import Await, Hang, Loopback, ReadHead, Signal, loopback
 
 pytestmark = pytest.mark.anyio
@@ -420,13 +420,13 @@ async def test_a_file_that_changes_while_it_is_sent_is_never_a_complete_request(
 async def test_an_upload_that_fails_says_that_it_may_be_repeated() -> None:
     """A lost upload is in doubt without danger, and a 200 without ids is no success."""
     with loopback([]) as server:
-        async with client_of(server) as client:
+        async with client_of(server, clock=FakeClock()) as client:
             with pytest.raises(InDoubtError) as caught:
                 await client.upload(REFERENCE, purpose="song")
-    assert Fate.of(caught.value) == Fate(InDoubtError, Outcome.UNKNOWN, Money.UNKNOWN, Phase.WAIT)
+    assert Fate.of(caught.value) == Fate(InDoubtError, Outcome.UNKNOWN, Money.UNKNOWN, Phase.WAIT, attempts=3)
     assert caught.value.hint == "Uploading the same reference again only makes another id."
     with loopback([answer(uploaded(voice_id="", instrumental_id=None))]) as server:
-        async with client_of(server) as client:
+        async with client_of(server, clock=FakeClock()) as client:
             with pytest.raises(PayloadError, match="neither a voice id nor an instrumental id"):
                 await client.upload(REFERENCE, purpose="song")
 

@@ -27,6 +27,8 @@ _BY_NAME = {
 }
 
 _NO_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+# Beneath every fault while a handshake waited for the network.
+_TLS_WAITING = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 
@@ -48,10 +50,10 @@ def _kind(error: BaseException, beneath: list[BaseException]) -> FaultKind:
         return FaultKind.EXHAUSTED
     if any(isinstance(e, ssl.SSLCertVerificationError) for e in beneath):
         return FaultKind.TLS_TRUST
-    if any(isinstance(e, ssl.SSLEOFError | ssl.SSLZeroReturnError) for e in beneath):
-        return FaultKind.TLS
-    if any(isinstance(e, ssl.SSLError) for e in beneath):
-        return FaultKind.NO_TLS
+    tls = [e for e in beneath if isinstance(e, ssl.SSLError) and not isinstance(e, _TLS_WAITING)]
+    if tls:
+        ended = all(isinstance(e, ssl.SSLEOFError | ssl.SSLZeroReturnError) for e in tls)
+        return FaultKind.TLS if ended else FaultKind.NO_TLS
     kind = _BY_NAME.get(type(error).__name__, FaultKind.READ)
     # A proxy that wants a password wants it the next time too.
     return FaultKind.PROXY_SETUP if kind is FaultKind.PROXY and str(error).startswith("407") else kind

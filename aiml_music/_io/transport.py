@@ -135,7 +135,7 @@ class _Call:
         elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
             self.traced = True
             self.begin()
-        elif event == "http11.send_request_body.complete":
+        elif event == "http11.send_request_body.complete" and self.traced:
             # From here on, silence is the service at work.
             self.allow(math.inf)
 

@@ -20,13 +20,13 @@ from aiml_music import (
     RetryPolicy,
     Timeouts,
 )
-from aiml_music._calls.call import Call
+from aiml_music._calls.plans import generate_plan
 from aiml_music._io.clock import SystemClock
-from aiml_music._io.transport import HttpxTransport
+from aiml_music._sansio.outcome import Marks
 from aiml_music.client import _generate_order
+from aiml_music.testing import FakeClock
 from tests.answers import answer, envelope, generated, refused
 from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, failure, generate
-from tests.fake_clock import FakeClock
 from tests.loopback import Await, Hang, Loopback, Script, Send, Signal, free_port, loopback
 
 pytestmark = pytest.mark.anyio
@@ -153,16 +153,15 @@ async def test_a_call_that_was_not_opened_says_so() -> None:
 
 
 async def test_a_bare_call_answers_only_when_read() -> None:
-    """Neither evidence nor reply exist before the request, nor the reply before the end."""
+    """No reply exists before the end of the answer, and before the request nothing is known to be sent."""
     with loopback([MADE]) as server:
         async with client_of(server) as client:
-            plan = await client._generate_plan(_order(), None, None)
-            limiter = anyio.CapacityLimiter(1)
-            call = Call(plan, transport=HttpxTransport(), limiter=limiter, clock=FakeClock())
+            plan = await generate_plan(client._options, _order(), None, None)
+            call = client._session.call(plan)
+            assert call.evidence.marks == Marks()
             with pytest.raises(RuntimeError, match="has not been opened"):
-                _ = call.evidence
+                _ = call.reply
             async with call:
-                assert limiter.borrowed_tokens == 1
                 assert server.connections == 0
                 await call.open()
                 with pytest.raises(RuntimeError, match="has not been read to its end"):
@@ -171,7 +170,6 @@ async def test_a_bare_call_answers_only_when_read() -> None:
                     """Read on."""
                 assert call.reply.trace_id
             await call.aclose()
-    assert limiter.borrowed_tokens == 0
 
 
 def _order() -> Any:
@@ -324,9 +322,9 @@ async def test_a_cancellation_at_any_step_leaves_nothing_behind(
             for step in range(1, 200):
                 finished, steps = await _cancel_at(step, client, to, native=way == "task")
                 assert server.wait_until_idle()
-                limiter = client._session._limiter
-                assert limiter is not None or step < 5
-                assert limiter is None or limiter.borrowed_tokens == 0
+                home = client._session._home
+                assert home is not None or step < 5
+                assert home is None or home.is_idle
                 left = {path.name for path in tmp_path.iterdir()}
                 assert left <= {"song.mp3"}, f"step {step}"
                 assert left == set() or target.read_bytes() == TRACK

@@ -7,11 +7,11 @@ import trustme
 
 from aiml_music import InDoubtError, Money, NotSentError, NotSentTimeout, Outcome, Phase, Timeouts
 from aiml_music._io.proxies import proxy_for
+from aiml_music.testing import FakeClock
 from tests._io.test_tls import context_of
 from tests.answers import answer, head
 from tests.calls import MADE, TRACK, Fate, client_of, failure, generate
 from tests.canary import KEY
-from tests.fake_clock import FakeClock
 from tests.loopback import Hang, Loopback, Reset, Script, Send, Tunnel, free_port, loopback
 
 pytestmark = pytest.mark.anyio

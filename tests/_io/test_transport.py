@@ -17,10 +17,10 @@ from aiml_music._io.bodies import BytesBody
 from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio.ports import FaultKind, Progress, RequestHead, TransportFault
 from aiml_music._sansio.secret import Secret
+from aiml_music.testing import FakeClock
 from tests.answers import VOICE_ID, answer, generated, head
 from tests.calls import MADE, TRACK, Fate, client_of, failure, generate
 from tests.canary import KEY, shown
-from tests.fake_clock import FakeClock
 from tests.loopback import Hang, Loopback, ReadOnly, Reset, Script, Send, Signal, free_port, loopback
 
 pytestmark = pytest.mark.anyio
@@ -134,7 +134,7 @@ async def send(server: Loopback, data: bytes = b"{}", progress: Progress | None 
     request = RequestHead(method="POST", url=f"{server.url}/path", headers=(("x-own", "1"),))
     progress = Progress() if progress is None else progress
     exchange = await HttpxTransport().send(
-        request, BytesBody(data), key=Secret(KEY), progress=progress, connect_timeout=None
+        request, BytesBody(data), key=Secret(KEY), progress=progress, connect_timeout=None, idle_timeout=None
     )
     body = b""
     try:
