@@ -26,7 +26,7 @@ from aiml_music._io.network_faults import as_fault
 from aiml_music._io.proxies import proxy_for
 from aiml_music._io.tls import trusting_context, untrusting_context
 from aiml_music._sansio.errors import MusicError
-from aiml_music._sansio.pace import seconds_to_send
+from aiml_music._sansio.pace import SEND_PIECE_BYTES, seconds_to_send
 from aiml_music._sansio.ports import Body, Exchange, FaultKind, Progress, RequestHead, ResponseHead, TransportFault
 from aiml_music._sansio.secret import Secret
 
@@ -42,8 +42,6 @@ def _keep_alive_options() -> list[tuple[int, int, int]]:
 
 
 _CLOSE_LIMIT = 1.0
-# Small enough that a stalled peer shows within half a minute, large enough that a quick one is not held up.
-_PIECE_BYTES = 32 * 1024
 
 
 class HttpxTransport:
@@ -196,11 +194,11 @@ class _Outgoing(AsyncIterator[bytes]):
         call.allow(math.inf)
         if not self._chunk:
             self._chunk = memoryview(await anext(self._chunks))
-        piece, self._chunk = bytes(self._chunk[:_PIECE_BYTES]), self._chunk[_PIECE_BYTES:]
+        piece, self._chunk = bytes(self._chunk[:SEND_PIECE_BYTES]), self._chunk[SEND_PIECE_BYTES:]
         self._sent += len(piece)
         if self._sent >= call.body.length:
             call.progress.body_handed_over()
-        call.allow(seconds_to_send(len(piece), call.idle_timeout) if call.traced else math.inf)
+        call.allow(seconds_to_send(call.idle_timeout) if call.traced else math.inf)
         return piece
 
 

@@ -10,18 +10,17 @@ from attrs import define, field
 
 FLOOR_BYTES_PER_SECOND = 1024
 _SEND_SECONDS = 20.0
+SEND_PIECE_BYTES = 20 * FLOOR_BYTES_PER_SECOND
+"""So much of a request is written at a time: less than this in 20 s is slower than the floor."""
 
 
-def seconds_to_send(size_bytes: int, idle: float | None) -> float:
-    """Return how long a peer may take over a piece of a request.
+def seconds_to_send(idle: float | None) -> float:
+    """Return how long the other side may take over a piece of a request.
 
     Args:
-        size_bytes: the piece.
         idle: the call's limit for silence in seconds; None is no limit.
     """
-    if idle is None:
-        return math.inf
-    return max(min(idle, _SEND_SECONDS), size_bytes / FLOOR_BYTES_PER_SECOND)
+    return math.inf if idle is None else min(idle, _SEND_SECONDS)
 
 
 @define
