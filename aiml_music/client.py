@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,10 +16,10 @@ import anyio.to_thread
 from attrs import evolve
 
 from aiml_music._calls.call import Call
-from aiml_music._calls.delivery import Target, deliver
+from aiml_music._calls.delivery import deliver
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden, key_source
-from aiml_music._calls.plans import generate_plan, upload_plan
+from aiml_music._calls.plans import file_target, generate_plan, upload_plan
 from aiml_music._calls.session import Session
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.clock import SystemClock
@@ -32,7 +31,6 @@ from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.events import EventHandler
-from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference, Track
 from aiml_music._sansio.options import (
@@ -129,7 +127,11 @@ class AsyncMusicClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        if self._owns_session and isinstance(error, anyio.get_cancelled_exc_class()):
+            self._session.closed = True
+            await self._session.drain_cancelled()
+        else:
+            await self.close()
 
     async def close(self, *, drain: float | None = 90.0) -> tuple[Generation, ...]:
         """Take no more calls, wait for those that were submitted, and return what did not end in time.
@@ -275,7 +277,7 @@ class AsyncMusicClient:
         asked = _generate_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
-        target = _target(asked, to, overwrite=overwrite)
+        target = file_target(asked, to, overwrite=overwrite)
         plan = await generate_plan(self._options, asked, timeout, client_request_id)
         async with self._session.call(plan) as call:
             return await deliver(call, target, audio_format=asked.audio_format)
@@ -307,7 +309,7 @@ class AsyncMusicClient:
         asked = _generate_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
-        target = _target(asked, to, overwrite=overwrite)
+        target = file_target(asked, to, overwrite=overwrite)
         plan = await generate_plan(self._options, asked, timeout, client_request_id)
         return self._session.submit(self._session.call(plan), target, audio_format=asked.audio_format)
 
@@ -379,13 +381,6 @@ def _generate_order(
     for advice in asked.advice:
         warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
     return asked
-
-
-def _target(asked: order.GenerateOrder, to: str | PathLike[str] | None, *, overwrite: bool) -> Target | None:
-    if to is None:
-        return None
-    order.check_output_name(Path(to), asked.audio_format)
-    return Target(path=Path(to), overwrite=overwrite, room_bytes=largest_bytes(asked.audio_setting))
 
 
 def _examine(source: Source, check: bool) -> tuple[str, AudioInfo | None]:  # noqa: FBT001 - called in a worker thread

@@ -219,7 +219,8 @@ class BlockingGeneration:
                 return await self._generation
             return None
 
-        track: Track | None = self._run(collect)
+        # What has ended needs no loop, and may be asked for after the client was closed.
+        track: Track | None = self._generation.result() if self.done() else self._run(collect)
         if track is None:
             raise TimeoutError(f"{self.client_request_id} is still under way; nothing is lost, ask again")
         return track

@@ -19,6 +19,7 @@ import pytest
 from aiml_music import (
     AsyncMusicClient,
     BlockingAudioStream,
+    BlockingGeneration,
     BlockingWarning,
     InDoubtError,
     Money,
@@ -366,3 +367,52 @@ def part_begun(directory: Path) -> None:
         if any(path.read_bytes().startswith(TRACK[:100]) for path in directory.iterdir()):
             return
     pytest.fail("no part file")
+
+
+def submitted(client: MusicClient, name: str = "order-1", **changes: Any) -> BlockingGeneration:
+    """Submit a generation under a name."""
+    return client.submit(lyrics="la", refer_voice=VOICE_ID, client_request_id=name, **changes)
+
+
+def test_a_submitted_call_runs_while_the_program_goes_on() -> None:
+    """`submit` returns at once, `result` waits for the track, and a wait that was too short loses nothing."""
+    go = threading.Event()
+    with loopback([Await(go), MADE]) as server, blocking(server) as client:
+        generation = submitted(client)
+        assert not generation.done()
+        assert repr(generation) == "<BlockingGeneration order-1, under way>"
+        with pytest.raises(TimeoutError, match="order-1 is still under way; nothing is lost, ask again"):
+            generation.result(timeout=0.05)
+        assert [found.client_request_id for found in client.generations] == ["order-1"]
+        go.set()
+        track = client.generation("order-1").result()
+        assert generation.done()
+        assert generation.result(timeout=5) is track
+        assert client.generations == ()
+    assert track.content == TRACK
+    assert len(server.requests) == 1
+
+
+def test_closing_waits_for_what_was_submitted() -> None:
+    """Leaving `with` lands what was submitted."""
+    with loopback([MADE]) as server:
+        with blocking(server) as client:
+            generation = submitted(client)
+        assert generation.done()
+        assert client.close() == ()
+
+
+def test_a_bounded_close_says_what_it_left() -> None:
+    """What is not done in time is given up, and known by its name."""
+    begun = threading.Event()
+    with loopback([Signal(begun), Hang()]) as server:
+        client = blocking(server)
+        submitted(client)
+        assert begun.wait(5)
+        assert client.with_options(max_retries=0).close(drain=0.05) == ()
+        left = client.close(drain=0.05)
+        assert [generation.client_request_id for generation in left] == ["order-1"]
+        with pytest.raises(InDoubtError, match="given up when the client was closed"):
+            left[0].result()
+        assert server.wait_until_idle()
+    assert loops() == []

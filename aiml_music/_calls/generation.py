@@ -54,6 +54,20 @@ class Generation:
         """Say whether it has ended, well or not."""
         return self._ended.is_set()
 
+    def result(self) -> Track:
+        """Return the track of a generation that has ended.
+
+        Raises:
+            MusicError: it ended badly.
+            RuntimeError: it is still under way: `await` it.
+        """
+        if not self.done():
+            raise RuntimeError(f"{self.client_request_id} is still under way: await it")
+        self._on_collected()
+        if self._track is None:
+            raise self._error or RuntimeError("the generation was never begun")
+        return self._track
+
     def start(self) -> None:
         """Begin, in a task of its own."""
         start_detached(self._run, name=f"aiml_music {self.client_request_id}")
@@ -64,7 +78,9 @@ class Generation:
 
     async def ended(self) -> None:
         """Wait until it has ended, well or not."""
-        await self._ended.wait()
+        # What has ended can be asked in any event loop.
+        if not self.done():
+            await self._ended.wait()
 
     async def _collect(self) -> Track:
         try:
@@ -75,10 +91,7 @@ class Generation:
                 " it; the client's generation() finds it again."
             )
             raise
-        self._on_collected()
-        if self._track is None:
-            raise self._error or RuntimeError("the generation was never begun")
-        return self._track
+        return self.result()
 
     async def _run(self) -> None:
         notes: list[str] = []

@@ -1,13 +1,17 @@
 """From checked arguments and a client's options to the plan of one call."""
 
 import uuid
+from os import PathLike
+from pathlib import Path
 
 from aiml_music._calls.attempt import Plan
+from aiml_music._calls.delivery import Target
 from aiml_music._calls.keys import ask_for_key
 from aiml_music._io.bodies import BytesBody
 from aiml_music._io.multipart import MultipartBody
 from aiml_music._sansio import order, wire
 from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import Body
@@ -27,6 +31,18 @@ async def generate_plan(
     return await _plan(
         options, Operation.GENERATE, asked.model.generate_path, body, "application/json", timeouts, client_request_id
     )
+
+
+def file_target(asked: order.GenerateOrder, to: str | PathLike[str] | None, *, overwrite: bool) -> Target | None:
+    """Return the file a track goes into; None keeps it in memory.
+
+    Raises:
+        InputError: its name says another format than the one asked for.
+    """
+    if to is None:
+        return None
+    order.check_output_name(Path(to), asked.audio_format)
+    return Target(path=Path(to), overwrite=overwrite, room_bytes=largest_bytes(asked.audio_setting))
 
 
 async def upload_plan(

@@ -96,25 +96,31 @@ class Session:
         return () if home is None or home.process != os.getpid() else tuple(home.generations.values())
 
     async def drain(self, seconds: float | None) -> tuple[Generation, ...]:
-        """Wait for what was submitted, so long at most; then give up the rest, and return it.
-
-        A cancellation shortens the wait to half a minute: what was paid for may still land.
-        """
+        """Wait for what was submitted, so long at most; then, or when cancelled, give up the rest and return it."""
         try:
             with anyio.move_on_after(seconds):
                 await self._all_ended()
-        except BaseException:
-            with anyio.move_on_after(SHELTER_SECONDS, shield=True):
-                await self._all_ended()
-            raise
         finally:
-            left = tuple(generation for generation in self.generations if not generation.done())
-            for generation in left:
-                generation.give_up()
-            with anyio.move_on_after(SHELTER_SECONDS + 1, shield=True):
-                await self._all_ended()
-            for generation in left:
-                _LOGGER.warning("%r was left behind when its client was closed", generation)
+            left = await self._give_up()
+        return left
+
+    async def drain_cancelled(self) -> None:
+        """Let what was submitted land although the block around is cancelled: half a minute at most.
+
+        A second cancellation, where an event loop knows one, ends that at once.
+        """
+        with anyio.CancelScope(shield=True):
+            await self.drain(SHELTER_SECONDS)
+
+    async def _give_up(self) -> tuple[Generation, ...]:
+        left = tuple(generation for generation in self.generations if not generation.done())
+        for generation in left:
+            generation.give_up()
+        # A track that is coming into a file takes its time to land, and bounds it itself.
+        with anyio.CancelScope(shield=True):
+            await self._all_ended()
+        for generation in left:
+            _LOGGER.warning("%r was left behind when its client was closed", generation)
         return left
 
     async def _all_ended(self) -> None:

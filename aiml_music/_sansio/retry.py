@@ -193,14 +193,8 @@ class RetryPolicy:
             f"After a throttling: a random part of {self.wait_throttled:g} s x 2^(n-1).",
             "A Retry-After is never undercut, and up to a tenth of it is added, 5 s at most.",
             f"A Retry-After above {self.retry_after_max:g} s ends the call.",
-            (
-                f"Time left that a repeat needs: {generation:g} s for a generation, {upload:g} s for an upload;"
-                " half of the limit, where that is less."
-            ),
-            (
-                f"Quota of a client for each operation: {QUOTA}; a repeat takes {_COST_OTHER}, or {_COST_THROTTLED} after a"
-                " throttling."
-            ),
+            f"Time a repeat needs: {generation:g} s for a generation, {upload:g} s for an upload; or half the limit.",
+            f"Quota for each operation: {QUOTA}; a repeat takes {_COST_OTHER}, after a throttling {_COST_THROTTLED}.",
             "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
         )
 

@@ -31,11 +31,11 @@ from aiml_music import (
     Timeouts,
 )
 from aiml_music._io.clock import SystemClock
+from aiml_music.testing import FakeClock
 from tests._sansio.audio_files import cbr
 from tests.answers import TRACE_ID, answer, chunked, envelope, generated, head, refused
 from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, failure, generate
 from tests.canary import KEY
-from tests.fake_clock import FakeClock
 from tests.loopback import Await, Drip, HalfClose, Hang, ReadHead, Reset, Script, Send, loopback
 
 pytestmark = pytest.mark.anyio
@@ -416,6 +416,32 @@ async def test_a_reset_before_the_request_is_complete_costs_nothing() -> None:
     assert Fate.of(caught.value) == Fate(NotSentError, Outcome.NOT_SENT, NO, Phase.SEND, attempts=3)
     assert (server.requests, server.connections) == ([], 3)
     assert_traced(caught.value, Operation.UPLOAD)
+
+
+async def test_a_server_that_stops_taking_the_request_is_given_up() -> None:
+    """A body that nobody takes any more ends the attempt long before the call's own limit, and cost nothing."""
+    over = threading.Event()
+    with loopback([ReadHead(), Await(over)]) as server:
+        async with client_of(server, timeout=Timeouts(idle=0.1), max_retries=0) as client:
+            with pytest.raises(NotSentTimeout, match="the other side stopped taking the request") as caught:
+                await client.upload(LARGE, purpose="song", check_audio=False)
+        over.set()
+    assert Fate.of(caught.value) == Fate(NotSentTimeout, Outcome.NOT_SENT, NO, Phase.SEND)
+    assert server.requests == []
+
+
+async def test_a_server_that_trickles_is_given_up() -> None:
+    """Never silent, and never done: a body below 1 KiB/s ends as one that stalled, and what came of it is kept."""
+    opening = MADE.data.index(TRACK.hex().encode()) + 100
+    trickle = [Send(MADE.data[:opening]), Drip(MADE.data[opening:], 0.01)]
+    with loopback(trickle) as server:
+        async with client_of(server, timeout=Timeouts(idle=0.4)) as client:
+            error = await failure(client)
+        assert server.wait_until_idle()
+    assert Fate.of(error) == Fate(PayloadError, Outcome.DAMAGED, YES, Phase.DECODE)
+    assert "less than 1 KiB/s came for 0.4 s after" in str(error)
+    assert isinstance(error.salvage, bytes)
+    assert TRACK.startswith(error.salvage)
 
 
 async def test_an_answer_before_the_request_is_complete_counts() -> None:

@@ -315,8 +315,8 @@ def test_a_policy_explains_itself() -> None:
         "After a throttling: a random part of 1 s x 2^(n-1).",
         "A Retry-After is never undercut, and up to a tenth of it is added, 5 s at most.",
         "A Retry-After above 33 s ends the call.",
-        "Time left that a repeat needs: 90 s for a generation, 5 s for an upload; half of the limit, where that is less.",
-        "Quota of a client for each operation: 500; a repeat takes 14, or 5 after a throttling.",
+        "Time a repeat needs: 90 s for a generation, 5 s for an upload; or half the limit.",
+        "Quota for each operation: 500; a repeat takes 14, after a throttling 5.",
         "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
     ]
 
