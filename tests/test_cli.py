@@ -198,6 +198,7 @@ def test_errors_are_one_json_document_as_well() -> None:
             "inference_id": None,
             "trace_id": None,
             "credits_used": None,
+            "usd_spent": None,
         }
     }
     assert told.err.splitlines() == [

@@ -48,12 +48,12 @@ class Session:
 
     transport: Transport
     clock: Clock
-    _max_concurrency: int | None = None
-    _on_event: EventHandler | None = None
+    _max_concurrency: int | None = field(default=None, alias="max_concurrency")
+    _on_event: EventHandler | None = field(default=None, alias="on_event")
     closed: bool = False
     quotas: dict[Operation, RetryQuota] = field(init=False)
     _reports: Reports = field(init=False)
-    _home: _Home | None = None
+    _home: _Home | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.quotas = {operation: RetryQuota() for operation in Operation}

@@ -21,16 +21,16 @@ class ConcurrencyLimit:
         calls: how many may be under way now.
     """
 
-    _exact: float = float(START)
-    _most: int = MOST
-    _fixed: bool = False
+    _exact: float = field(default=float(START), alias="exact")
+    _most: int = field(default=MOST, alias="most")
+    _fixed: bool = field(default=False, alias="fixed")
     _last_cut: float = field(default=float("-inf"), init=False)
     _last_step: float = field(default=float("-inf"), init=False)
 
     @classmethod
     def of(cls, max_concurrency: int | None) -> "ConcurrencyLimit":
         """Return a fixed limit, or for None one that adapts."""
-        return cls() if max_concurrency is None else cls(max_concurrency, max_concurrency, fixed=True)
+        return cls() if max_concurrency is None else cls(exact=max_concurrency, fixed=True)
 
     @property
     def calls(self) -> int:

@@ -122,7 +122,7 @@ def _details_of(error: MusicError) -> dict[str, Any]:
         "inference_id": error.inference_id,
         "trace_id": error.trace_id,
         "credits_used": error.credits_used,
-        "usd_spent": error.usd_spent and str(error.usd_spent),
+        "usd_spent": None if error.usd_spent is None else str(error.usd_spent),
     }
     if isinstance(error, APIError):
         details |= {
