@@ -11,8 +11,20 @@ PACKAGE = Path(__file__).parent.parent / "aiml_music"
 SOURCES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_bytes()) for path in sorted(PACKAGE.rglob("*.py"))}
 
 # A layer may know those with a number not higher than its own; whatever is not listed counts as the package itself.
-LAYERS = {"_version": 0, "_sansio": 1, "_io": 2, "_calls": 3, "client": 4, "sync": 5, "cli": 7, "__main__": 7}
+# Nothing but tests may know `testing`.
+LAYERS = {
+    "_version": 0,
+    "_sansio": 1,
+    "_io": 2,
+    "_calls": 3,
+    "client": 4,
+    "sync": 5,
+    "cli": 7,
+    "__main__": 7,
+    "testing": 8,
+}
 ITSELF = 6
+FIXTURES = "testing/fixtures.py"
 HTTP = ["_io/tls.py", "_io/transport.py"]
 IMPURE_MODULES = {
     *(
@@ -79,7 +91,7 @@ def eager(node: ast.AST) -> Iterator[ast.AST]:
 
 def eagerly_imported(tree: ast.Module) -> set[str]:
     statements = [node for node in eager(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {name.split(".")[0] for statement in statements for name in imported(statement)}
+    return {name for statement in statements for name in imported(statement)}
 
 
 def words(tree: ast.Module) -> Iterator[str]:
@@ -99,13 +111,16 @@ def test_every_layer_is_there() -> None:
 
 @pytest.mark.parametrize("file", SOURCES)
 def test_imports_go_one_way(file: str) -> None:
-    """A layer knows those below it; the sandbox knows nothing of ours, and only commands, when run, know it."""
+    """A layer knows those below it; the sandbox knows nothing of ours; commands and fixtures know it, when run."""
     own = layer_of(file)
     ours = {layer_of(f"{name}.") for name in imported(SOURCES[file]) if name.split(".")[0] == "aiml_music"}
     if own == "sandbox":
         assert ours <= {"sandbox"}
         return
     assert max((LAYERS.get(layer, ITSELF) for layer in ours), default=0) <= LAYERS.get(own, ITSELF)
+    if file == FIXTURES:
+        assert not [name for name in eagerly_imported(SOURCES[file]) if name.startswith("aiml_music.sandbox")]
+        return
     assert "sandbox" not in ours
     if own != "cli":
         assert not [word for word in words(SOURCES[file]) if word.startswith("aiml_music.sandbox")]
@@ -113,8 +128,9 @@ def test_imports_go_one_way(file: str) -> None:
 
 @pytest.mark.parametrize("file", [file for file in SOURCES if layer_of(file) not in {"cli", "sandbox"}])
 def test_the_library_is_imported_cheaply(file: str) -> None:
-    """Importing the library loads the standard library, anyio and attrs, and no more."""
-    assert eagerly_imported(SOURCES[file]) <= {*sys.stdlib_module_names, "anyio", "attrs", "aiml_music"}
+    """Importing the library loads the standard library, anyio and attrs, and no more; fixtures need pytest as well."""
+    known = {*sys.stdlib_module_names, "anyio", "attrs", "aiml_music", *(["pytest"] if file == FIXTURES else [])}
+    assert {name.split(".")[0] for name in eagerly_imported(SOURCES[file])} <= known
 
 
 @pytest.mark.parametrize("file", [file for file in SOURCES if layer_of(file) != "sandbox"])

@@ -22,7 +22,7 @@ from aiml_music import (
     Track,
 )
 from aiml_music.sandbox import SCENARIOS, RunningSandbox, Settings, make_reference, running
-from tests.fake_clock import FakeClock
+from aiml_music.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,208 @@
+"""What a script expects of the next request, and the request as it came."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from aiml_music._sansio.catalogue import MODELS
+from aiml_music._sansio.outcome import Operation, Phase
+from aiml_music.testing.reactions import Reaction, ScriptedFault
+
+_PATHS = {
+    Operation.UPLOAD: tuple(model.upload_path for model in MODELS.values()),
+    Operation.GENERATE: tuple(model.generate_path for model in MODELS.values()),
+}
+_PURPOSE = re.compile(rb'; name="purpose"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n--')
+
+
+@frozen(kw_only=True)
+class RecordedRequest:
+    """A request as it came, without the key.
+
+    Attributes:
+        method: in capitals.
+        path: without scheme and host.
+        headers: by lower-case name.
+        body: what came of it.
+        complete: whether all of it came.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+    complete: bool = False
+
+    def __str__(self) -> str:
+        return self.operation or f"{self.method} {self.path}"
+
+    @property
+    def operation(self) -> Operation | None:
+        """What it asks for; None where the path is no known one."""
+        return next((name for name, paths in _PATHS.items() if self.path.endswith(paths)), None)
+
+    @property
+    def client_request_id(self) -> str | None:
+        """The id that the client gave to the call."""
+        return self.headers.get("x-client-request-id")
+
+    @property
+    def purpose(self) -> str | None:
+        """What an upload says that its reference is; None for everything else."""
+        found = _PURPOSE.search(self.body)
+        return None if found is None else found[1].decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body's document."""
+        return json.loads(self.body)
+
+
+@frozen(kw_only=True)
+class Step:
+    """One request that is expected, and what becomes of it; `on_upload`, `on_generate` and `on_request` make it.
+
+    Raises:
+        ValueError: what a request holds is to be checked, and it does not arrive whole.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    reaction: Reaction
+    method: str = "POST"
+    headers: Mapping[str, object] = field(factory=dict)
+    purpose: str | None = None
+    fields: Mapping[str, object] = field(factory=dict)
+    on_arrival: Callable[[], object] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        wants_all = bool(self.fields) or self.purpose is not None or self.on_arrival is not None
+        if wants_all and self.breaks_in in {Phase.CONNECT, Phase.SEND}:
+            raise ValueError(f"{self}: the request does not arrive, so nothing of it can be checked but its head")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reaction})"
+
+    @property
+    def breaks_in(self) -> Phase | None:
+        """The phase in which the network fails, before there is any answer."""
+        return self.reaction.phase if isinstance(self.reaction, ScriptedFault) else None
+
+    def misfits_of_head(self, request: RecordedRequest) -> Iterator[str]:
+        """Yield what is not as expected before the body comes."""
+        if request.method != self.method or not request.path.endswith(self.paths):
+            yield f"expected {self.name}, came {request}"
+            return
+        for name, expected in self.headers.items():
+            yield from _differs(f"header {name}", expected, request.headers.get(name.lower()))
+
+    def misfits_of_body(self, request: RecordedRequest) -> Iterator[str]:
+        """Yield what is not as expected in a whole request."""
+        if self.purpose is not None:
+            yield from _differs("purpose", self.purpose, request.purpose)
+        members = _members(request) if self.fields else {}
+        for name, expected in self.fields.items():
+            yield from _differs(name, expected, members.get(name))
+
+
+def _members(request: RecordedRequest) -> Mapping[str, object]:
+    try:
+        document = request.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _differs(what: str, expected: object, came: object) -> Iterator[str]:
+    if expected != came:
+        yield f"{what}: expected {_shown(expected)}, came {_shown(came)}"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else repr(value)
+
+
+def on_upload(
+    reaction: Reaction,
+    /,
+    *,
+    purpose: str | None = None,
+    headers: Mapping[str, object] | None = None,
+    on_arrival: Callable[[], object] | None = None,
+) -> Step:
+    """Expect an upload, and let something become of it.
+
+    Args:
+        reaction: what, such as `new_reference()` or `lost()`.
+        purpose: `song`, `voice` or `instrumental`; None is any.
+        headers: what they must be; None stands for one that must not be there.
+        on_arrival: called once the whole request is there, and before it is answered.
+    """
+    return Step(
+        name=Operation.UPLOAD,
+        paths=_PATHS[Operation.UPLOAD],
+        reaction=reaction,
+        headers=headers or {},
+        purpose=purpose,
+        on_arrival=on_arrival,
+    )
+
+
+def on_generate(
+    reaction: Reaction,
+    /,
+    *,
+    headers: Mapping[str, object] | None = None,
+    on_arrival: Callable[[], object] | None = None,
+    **fields: object,
+) -> Step:
+    """Expect a generation, and let something become of it.
+
+    Args:
+        reaction: what, such as `finished_track()`, `refusal(429, "slow down")` or `lost()`.
+        headers: what they must be; None stands for one that must not be there.
+        on_arrival: called once the whole request is there, and before it is answered.
+        fields: what members of the JSON must be, such as `lyrics="Side by side"`; None stands for one that must not be
+            there. Members that are not named may be anything.
+    """
+    return Step(
+        name=Operation.GENERATE,
+        paths=_PATHS[Operation.GENERATE],
+        reaction=reaction,
+        headers=headers or {},
+        fields=fields,
+        on_arrival=on_arrival,
+    )
+
+
+def on_request(
+    method: str,
+    path: str,
+    reaction: Reaction,
+    /,
+    *,
+    headers: Mapping[str, object] | None = None,
+    on_arrival: Callable[[], object] | None = None,
+    **fields: object,
+) -> Step:
+    """Expect a request for any path, and let something become of it.
+
+    Args:
+        method: such as `POST`.
+        path: the path, or its end.
+        reaction: what becomes of it.
+        headers: what they must be; None stands for one that must not be there.
+        on_arrival: called once the whole request is there, and before it is answered.
+        fields: what members of the JSON must be.
+    """
+    return Step(
+        name=f"{method} {path}",
+        paths=(path,),
+        reaction=reaction,
+        method=method,
+        headers=headers or {},
+        fields=fields,
+        on_arrival=on_arrival,
+    )
