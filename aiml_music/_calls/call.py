@@ -49,6 +49,7 @@ class Call:
         self._has_place = False
         self._ended = False
         self._number = 0
+        self._taken = 0
         self._began = clock.monotonic()
         self._attempting: Attempting | None = None
         self._attempts: list[Attempt] = []
@@ -90,7 +91,7 @@ class Call:
                 self._settled = problem
                 await self._clock.sleep(decision.wait)
                 self._settled = None
-            self._quota.succeeded(decision.cost)
+            self._taken = decision.cost
             self._tell(EventKind.ANSWERED, status=self._current.status)
 
     def _given_up_for(self, problem: Problem, stop: Stop) -> MusicError:
@@ -316,6 +317,8 @@ class Call:
             return
         self._ended = True
         outcome, money = self._ending()
+        if outcome is Outcome.COMPLETED:
+            self._quota.succeeded(self._taken)
         tracing = self.evidence.tracing
         self._tell(
             EventKind.ENDED,
