@@ -433,7 +433,7 @@ async def test_a_server_that_stops_taking_the_request_is_given_up() -> None:
 async def test_a_server_that_trickles_is_given_up() -> None:
     """Never silent, and never done: a body below 1 KiB/s ends as one that stalled, and what came of it is kept."""
     opening = MADE.data.index(TRACK.hex().encode()) + 100
-    trickle = [Send(MADE.data[:opening]), Drip(MADE.data[opening:], 0.01)]
+    trickle: Script = [Send(MADE.data[:opening]), Drip(MADE.data[opening:], 0.01)]
     with loopback(trickle) as server:
         async with client_of(server, timeout=Timeouts(idle=0.4)) as client:
             error = await failure(client)
