@@ -1,15 +1,27 @@
 """What every test may use: both event loops, and a look at what a test leaves behind."""
 
+import functools
 import gc
+import inspect
 import os
+import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import anyio.lowlevel
 import pytest
 
-_DESCRIPTORS = Path("/proc/self/fd")
-_PATIENCE = 5.0
+_DESCRIPTORS = "/proc/self/fd"
+_PATIENCE = 1.0
+_NOBODY = 65_534
+# Turns of an event loop in which a task that was cancelled, or has nothing left to do, comes to its end.
+_LAST_TURNS = 5
+# What the interpreter opens for itself, late, and keeps.
+_OF_THE_INTERPRETER = (sys.prefix, sys.base_prefix, "/dev/urandom")
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -19,18 +31,83 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return backend
 
 
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return where temporary files go during this run, and nobody else's."""
+    own = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        # A pytest that a test runs keeps its own files where it always does.
+        patch.setenv("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        patch.setenv("TMPDIR", str(own))
+        patch.setattr(tempfile, "tempdir", str(own))
+        yield own
+
+
+@pytest.fixture
+def own_directory(tmp_path: Path) -> Iterator[Path]:
+    """Return a directory of an ordinary user, which this process is meanwhile: root may do anything anywhere."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chown(name, _NOBODY, _NOBODY)
+        os.seteuid(_NOBODY)
+        try:
+            yield Path(name)
+            Path(name).chmod(0o700)
+        finally:
+            os.seteuid(0)
+
+
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Fail a test that leaves sockets, pipes or threads behind."""
-    threads, sockets = set(threading.enumerate()), _sockets()
+def nothing_left_behind(temporary_files: Path) -> Iterator[None]:
+    """Fail a test that leaves descriptors, threads or temporary files behind."""
+    threads, descriptors, files = set(threading.enumerate()), _descriptors(), set(os.listdir(temporary_files))  # noqa: PTH208 - five times as fast
     yield
     for thread in _of_ours(threads):
         thread.join(_PATIENCE)
-    if _sockets() - sockets or _of_ours(threads):
+    assert _once_settled(lambda: _descriptors() - descriptors) == set(), "descriptors were left open"
+    assert _of_ours(threads) == [], "threads were left running"
+    assert set(os.listdir(temporary_files)) - files == set(), "temporary files were left"  # noqa: PTH208
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Look at the tasks around every async test, while its event loop is still there to be asked."""
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = _leaving_no_task(pyfuncitem.obj)
+
+
+def _leaving_no_task(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def watched(**fixtures: Any) -> None:
+        before = _tasks()
+        await test(**fixtures)
+        turns = 0
+        while (left := _tasks() - before) and turns < _LAST_TURNS:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+        assert left == set(), "tasks were left running"
+
+    return watched
+
+
+def _tasks() -> set[anyio.TaskInfo]:
+    return set(anyio.get_running_tasks())
+
+
+def _once_settled(left: Callable[[], set[str]]) -> set[str]:
+    """Return what is left when nothing goes away by itself any more."""
+    found = left()
+    if found:
         # What is only waiting for the garbage collector is let go of now.
         gc.collect()
-    assert _sockets() - sockets == set(), "sockets or pipes were left open"
-    assert _of_ours(threads) == [], "threads were left running"
+    deadline = time.monotonic() + _PATIENCE / 2
+    while found and time.monotonic() < deadline:
+        # A server that several tests share closes its end of a connection when it comes to it.
+        threading.Event().wait(0.005)
+        found = left()
+    return found
 
 
 def _of_ours(known: set[threading.Thread]) -> list[threading.Thread]:
@@ -38,15 +115,18 @@ def _of_ours(known: set[threading.Thread]) -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t not in known and (not t.daemon or t.name.startswith("aiml_music"))]
 
 
-def _sockets() -> set[str]:
-    if not _DESCRIPTORS.is_dir():
-        return set()
-    found = set()
-    for descriptor in _DESCRIPTORS.iterdir():
+def _descriptors() -> set[str]:
+    """Return every open descriptor and where it leads; nothing where the system does not tell."""
+    found: set[str] = set()
+    try:
+        listed = os.listdir(_DESCRIPTORS)  # noqa: PTH208 - as above
+    except OSError:
+        return found
+    for descriptor in listed:
         try:
-            leads_to = os.readlink(descriptor)  # noqa: PTH115 - the target is no path
+            leads_to = os.readlink(f"{_DESCRIPTORS}/{descriptor}")  # noqa: PTH115 - the target is no path
         except OSError:
             continue
-        if leads_to.startswith(("socket:", "pipe:")):
-            found.add(leads_to)
+        if not leads_to.startswith(_OF_THE_INTERPRETER):
+            found.add(f"{descriptor} {leads_to}")
     return found

@@ -191,11 +191,12 @@ class Attempting:
 
     async def _next(self, exchange: Exchange) -> bytes:
         """Return the next bytes of the body, as long as enough of them come."""
-        floor, idle, began = self._floor, self._plan.timeouts.idle, self._clock.monotonic()
+        # By the event loop's own clock, which stands still while the machine sleeps: sleep is no slowness.
+        floor, idle, began = self._floor, self._plan.timeouts.idle, anyio.current_time()
         patience = floor.patience
         slow = "" if idle is None or idle <= patience else f"less than 1 KiB/s came for {idle:g} s"
         data = await self._within(exchange.read, idle=idle if idle is None else min(idle, patience), slow=slow)
-        floor.received(len(data), waited=self._clock.monotonic() - began)
+        floor.received(len(data), waited=anyio.current_time() - began)
         return data
 
     def _recognise(self, head: ResponseHead, data: bytes) -> None:

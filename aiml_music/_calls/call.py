@@ -259,6 +259,7 @@ class Call:
             await current.aclose()
         except InputError as error:
             # A reference that changed while it was sent is found out by the body, which knows nothing of the call.
+            error.phase = current.evidence.marks.phase
             self.sign(error)
             raise
         self._attempts.append(

@@ -11,7 +11,8 @@ from aiml_music._sansio.secret import KeyInput, KeySource, Secret, check_key
 
 def hidden(key: KeyInput | Secret | None) -> KeySource | None:
     """Return a key that does not show itself, unchecked still; delete the name it came under."""
-    return Secret(key) if isinstance(key, str) else key
+    # Of a wrong type too, such as the bytes of a file: what refuses it must not show it.
+    return key if key is None or callable(key) or isinstance(key, Secret) else Secret(key)
 
 
 def key_source(key: KeySource) -> KeySource:

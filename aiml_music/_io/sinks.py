@@ -170,9 +170,11 @@ class FileSink:
                 self._close()
                 self._place()
             self._kept = self.target
-            with _told(self.target, self._kept_in(self.target)):
-                sync_directory(self.target.parent, self._system)
-            self._remove_part()
+            try:
+                with _told(self.target, self._kept_in(self.target)):
+                    sync_directory(self.target.parent, self._system)
+            finally:
+                self._remove_part()
         return self.target
 
     def _place(self) -> None:

@@ -1,6 +1,8 @@
 """Make foreign text fit to be shown: a server's words never steer a terminal, fill a log or repeat a key."""
 
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 MAX_CHARS = 500
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -23,6 +25,18 @@ def clean(text: str, *, secret: str | None = None, max_chars: int = MAX_CHARS) -
         shown = _without_beginning_of(secret, shown)
     shown = " ".join(shown.split())
     return shown if len(shown) <= max_chars else shown[: max_chars - 1] + "…"
+
+
+def blotted(value: Any, secret: str) -> Any:
+    """Return a JSON value without the key, wherever in it a server may have echoed it, names included."""
+    match value:
+        case str():
+            return value.replace(secret, "***")
+        case Mapping():
+            return {blotted(name, secret): blotted(member, secret) for name, member in value.items()}
+        case list():
+            return [blotted(member, secret) for member in value]
+    return value
 
 
 def _without_beginning_of(secret: str, text: str) -> str:

@@ -15,7 +15,7 @@ from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import AudioFacts, AudioSetting
 from aiml_music._sansio.ports import RequestHead, ResponseHead
 from aiml_music._sansio.refusal import base_code
-from aiml_music._sansio.text import clean
+from aiml_music._sansio.text import blotted, clean
 from aiml_music._version import __version__
 
 _CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -144,6 +144,7 @@ class Reply:
 
 def read_reply(document: Mapping[str, Any], *, secret: str | None = None) -> Reply:
     """Read the document of an upload or a generation, its audio already taken out, and blot out an echoed key."""
+    document = blotted(document, secret) if secret else document
     data = document.get("data")
     data = data if isinstance(data, Mapping) else {}
     return Reply(

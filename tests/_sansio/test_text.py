@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiml_music._sansio.text import MAX_CHARS, clean
+from aiml_music._sansio.text import MAX_CHARS, blotted, clean
 
 KEY = "sk-canary-31415926535"
 
@@ -102,3 +102,9 @@ def test_nothing_hidden_gets_through(text: str, max_chars: int) -> None:
     assert len(shown) <= max_chars
     assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert clean(shown, max_chars=max_chars) == shown
+
+
+def test_an_echoed_key_is_blotted_out_of_a_whole_document() -> None:
+    """Values and names, however deep; what is no text stays as it is."""
+    document = {"a": "of sk-1!", "sk-1": [1, None, True, "sk-1", {"b": 2.5}]}
+    assert blotted(document, "sk-1") == {"a": "of ***!", "***": [1, None, True, "***", {"b": 2.5}]}
