@@ -12,24 +12,21 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import anyio.to_thread
 from attrs import evolve
 
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import deliver
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden, key_source
-from aiml_music._calls.plans import file_target, generate_plan, upload_plan
+from aiml_music._calls.plans import file_target, generate_plan
 from aiml_music._calls.session import Session
 from aiml_music._calls.stream import AudioStream
+from aiml_music._calls.upload import upload
 from aiml_music._io.clock import SystemClock
-from aiml_music._io.multipart import MultipartBody
-from aiml_music._io.sources import SourceInput, open_source
+from aiml_music._io.sources import SourceInput
 from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio import order
-from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
 from aiml_music._sansio.catalogue import MUSIC_01
-from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference, Track
@@ -45,7 +42,7 @@ from aiml_music._sansio.options import (
     check_timeout,
     key_from_env,
 )
-from aiml_music._sansio.ports import Clock, Source, Transport
+from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._sansio.secret import KeyInput
 
@@ -212,25 +209,15 @@ class AsyncMusicClient:
             InputError: the reference cannot be what the service takes; nothing was sent.
             MusicError: see the error tree; every error says what happened to the request.
         """
-        kind = order.check_purpose(purpose)
-        async with open_source(source) as opened:
-            media_type, audio = await anyio.to_thread.run_sync(_examine, opened, check_audio)
-            body = MultipartBody(opened, purpose=str(kind), media_type=media_type)
-            plan = await upload_plan(self._options, body, timeout, client_request_id)
-            async with self._session.call(plan) as call:
-                await call.open()
-                while await call.read():
-                    """An upload's answer holds no audio; if it ever does, it is read past."""
-                reply = call.reply
-                return Reference(
-                    voice_id=reply.voice_id,
-                    instrumental_id=reply.instrumental_id,
-                    purpose=kind,
-                    audio=audio,
-                    trace_id=reply.trace_id,
-                    receipt=call.receipt,
-                    raw=reply.raw,
-                )
+        return await upload(
+            self._session,
+            self._options,
+            source,
+            purpose=order.check_purpose(purpose),
+            check_audio=check_audio,
+            timeout=timeout,
+            client_request_id=client_request_id,
+        )
 
     async def generate(
         self,
@@ -381,15 +368,3 @@ def _generate_order(
     for advice in asked.advice:
         warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
     return asked
-
-
-def _examine(source: Source, check: bool) -> tuple[str, AudioInfo | None]:  # noqa: FBT001 - called in a worker thread
-    """Return the media type of a reference, and what its bytes say where they are to be looked at."""
-    if not check:
-        return ("audio/wav" if source.read_at(0, 4) in {b"RIFF", b"RF64"} else "audio/mpeg"), None
-    try:
-        audio = probe(source.read_at, source.size)
-    except AudioFormatError as error:
-        raise InputError(f"The reference is neither WAV nor MP3: {error.reason}.") from None
-    order.check_reference_length(audio, MUSIC_01)
-    return audio.media_type, audio

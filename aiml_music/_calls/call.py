@@ -41,6 +41,8 @@ class Call:
         self, plan: Plan, *, transport: Transport, queue: Queue, quota: RetryQuota, reports: Reports, clock: Clock
     ) -> None:
         self.plan = plan
+        self.last_words: str | None = None
+        """What to say of a track that was kept, should the call be cancelled."""
         self._transport = transport
         self._queue = queue
         self._quota = quota
@@ -68,6 +70,8 @@ class Call:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            self.note(error)
         await self.aclose()
 
     async def open(self) -> None:
@@ -158,7 +162,8 @@ class Call:
         """Let go of the connection and of the place in the queue."""
         try:
             if self._attempting is not None:
-                await self._attempting.aclose()
+                with self._noting_cancellation():
+                    await self._attempting.aclose()
         finally:
             if self._has_place:
                 self._has_place = False
@@ -288,18 +293,28 @@ class Call:
         try:
             yield
         except anyio.get_cancelled_exc_class() as cancelled:
-            cancelled.add_note(self._parting_words())
+            self.note(cancelled)
             raise
 
+    def note(self, cancelled: BaseException) -> None:
+        """Write on a cancellation what became of this call, unless that stands there already."""
+        if not any(note.startswith("aiml_music: ") for note in getattr(cancelled, "__notes__", ())):
+            cancelled.add_note(self._parting_words())
+
     def _parting_words(self) -> str:
+        if self.last_words is not None:
+            return self.last_words
         name = f"aiml_music: {self.plan.operation} {self.plan.client_request_id} was cancelled"
+        outcome, money = self._ending()
+        doubt = f" {verdict.in_doubt_hint(self.evidence)}" if outcome is Outcome.UNKNOWN else ""
+        return f"{name} {self._where()}. {what_happened(outcome, money)}{doubt}"
+
+    def _where(self) -> str:
         if self._attempting is None:
-            where = "in the queue"
-        elif self._settled is not None:
-            where = "before it was tried again"
-        else:
-            where = f"in phase {self.evidence.marks.phase!s}"
-        return f"{name} {where}. {what_happened(*self._ending())}"
+            return "in the queue"
+        if self._settled is not None:
+            return "before it was tried again"
+        return "after its last byte" if self.is_answered else f"in phase {self.evidence.marks.phase!s}"
 
     def _ending(self) -> tuple[Outcome, Money]:
         """Return what is known of the request and the money, wherever the call stands."""

@@ -112,6 +112,7 @@ class Delivery:
         except BaseException as interruption:
             # Here nothing is awaited any more: the end of an event loop cancels this task, and would again.
             for note in self._rescued():
+                self._call.last_words = note
                 interruption.add_note(note)
             raise
         failure = self._call.error(verdict.of_lost_disk(self._call.evidence, trouble))
@@ -201,12 +202,14 @@ class Delivery:
 
     def _published(self, sink: FileSink) -> Path:
         try:
-            return sink.publish()
+            path = sink.publish()
         except StorageError as error:
             if error.salvage is None:
                 error.salvage = sink.to_memory().content()
             self._call.stamp(error, Outcome.COMPLETED, Phase.STORE)
             raise
+        self._call.last_words = f"aiml_music: the track was kept all the same, in {path}."
+        return path
 
     async def _salvage(self, kind: Literal["partial", "unverified"]) -> Path | bytes | None:
         """Keep what came, under a name that says what it is; in memory, where there is no file; nothing of nothing."""

@@ -55,8 +55,12 @@ async def open_source(value: SourceInput, *, max_bytes: int | None = MAX_BYTES) 
     try:
         yield await _open(value, guard, limit)
     finally:
-        with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(guard.close)
+        try:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(guard.close)
+        finally:
+            # A cancellation by asyncio itself takes no notice of a shield; closed twice is closed.
+            guard.close()
 
 
 async def _open(value: Any, guard: Guard, limit: "_Limit") -> Source:

@@ -218,6 +218,9 @@ async def _send(
                 # A pool knows nothing of a connection whose TLS handshake was cancelled (httpcore 1.0.9).
                 await call.connected.aclose()
         # h11, ssl and anyio let exceptions of their own through httpx.
+        itself = _itself(error)
+        if itself is not error:
+            raise itself from None
         if isinstance(error, MusicError) or not isinstance(error, Exception):
             raise
         fault = as_fault(error, outside=outside)
@@ -226,6 +229,14 @@ async def _send(
             call.progress.never_connected()
     # Raised out here, without a context: the library's frames hold the headers, and so the key.
     raise fault
+
+
+def _itself(error: BaseException) -> BaseException:
+    """Return a cancellation without the groups that trio's nurseries put around it while a connection is made."""
+    cancelled = anyio.get_cancelled_exc_class()
+    while isinstance(error, BaseExceptionGroup) and error.split(cancelled)[1] is None:
+        error = error.exceptions[0]
+    return error
 
 
 class _HttpxExchange:

@@ -179,7 +179,11 @@ def _order() -> Any:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ([Hang()], "in phase wait. The request may have been carried out and charged. It was not repeated."),
+        (
+            [Hang()],
+            "in phase wait. The request may have been carried out and charged. It was not repeated."
+            " Before you pay again, look for mine in the usage log (GET /v2/logs).",
+        ),
         (
             [Send(answer(generated(TRACK)).data[:1000]), Hang()],
             "in phase read. The request was carried out and charged.",
