@@ -181,8 +181,10 @@ def _order() -> Any:
     [
         (
             [Hang()],
-            "in phase wait. The request may have been carried out and charged. It was not repeated."
-            " Before you pay again, look for mine in the usage log (GET /v2/logs).",
+            (
+                "in phase wait. The request may have been carried out and charged. It was not repeated."
+                " Before you pay again, look for mine in the usage log (GET /v2/logs)."
+            ),
         ),
         (
             [Send(answer(generated(TRACK)).data[:1000]), Hang()],
