@@ -1,7 +1,7 @@
 """The client people await: it checks what it is given, then hands over to one call.
 
 Three things differ from what users of other clients expect, all for the sake of money: `timeout` is the wall clock of
-the whole call; a request that may have been delivered is never sent again; no type of the HTTP library shows.
+the whole call; a generation that may have been delivered is never sent again; no type of the HTTP library shows.
 """
 
 import os

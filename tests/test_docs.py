@@ -10,6 +10,7 @@ In what a page shows, `…` stands for part of a line that differs from run to r
 
 import functools
 import io
+import logging
 import re
 import shlex
 import signal
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,18 @@ def desk(server: RunningSandbox, reference: bytes, tmp_path: Path, monkeypatch: 
         sys.modules.pop(file.stem, None)
 
 
+@contextmanager
+def own_logging() -> Iterator[None]:
+    """Undo what a program does to the library's logger: the next one is another program."""
+    logger = logging.getLogger("aiml_music")
+    level, handlers = logger.level, list(logger.handlers)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
 def run_python(block: Block, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Run a program, and keep it where it has a name; a file of tests is only kept."""
     name = block.file_name
@@ -144,7 +158,8 @@ def run_python(block: Block, desk: Path, capsys: pytest.CaptureFixture[str]) -> 
     if name is None or not name.startswith("test_"):
         # Blank lines in front, so that a traceback names the line of the page.
         program = compile("\n" * block.line + block.text, str(block.page), "exec")
-        exec(program, {"__name__": "__main__"})  # noqa: S102 - the page's own program
+        with own_logging():
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - the page's own program
         printed = capsys.readouterr().out
         compare(block, printed if block.shown is None else block.shown, printed)
 
@@ -307,6 +322,7 @@ def test_the_table_of_outcomes_is_complete() -> None:
     ("page", "title", "value"),
     [
         ("guides/timeouts-and-retries.md", "`timeout` is total", Timeouts),
+        ("sixty-seconds.md", "The four limits", Timeouts),
         ("guides/timeouts-and-retries.md", "How often, and how long between", RetryPolicy),
         ("guides/sandbox.md", "Settings", Settings),
     ],

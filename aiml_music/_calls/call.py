@@ -245,7 +245,7 @@ class Call:
                 outcome=Outcome.NOT_SENT,
                 money=Money.NO,
                 phase=Phase.QUEUE,
-                hint="Raise max_concurrency or Timeouts.queue.",
+                hint="Give Timeouts.queue more time, or max_concurrency a higher number.",
                 failure=Failure(trouble=Trouble.NOT_SENT),
             )
         )
@@ -307,7 +307,7 @@ class Call:
         name = f"aiml_music: {self.plan.operation} {self.plan.client_request_id} was cancelled"
         outcome, money = self._ending()
         doubt = f" {verdict.in_doubt_hint(self.evidence)}" if outcome is Outcome.UNKNOWN else ""
-        return f"{name} {self._where()}. {what_happened(outcome, money)}{doubt}"
+        return f"{name} {self._where()}. {what_happened(outcome, money, self.plan.operation)}{doubt}"
 
     def _where(self) -> str:
         if self._attempting is None:

@@ -69,9 +69,11 @@ _WHAT_HAPPENED = {
 }
 
 
-def what_happened(outcome: Outcome, money: Money) -> str:
+def what_happened(outcome: Outcome, money: Money, operation: Operation | None = None) -> str:
     """Return one or two plain sentences about the request and the money."""
-    return _WHAT_HAPPENED[outcome, money]
+    words = _WHAT_HAPPENED[outcome, money]
+    # An upload in doubt may well have been repeated.
+    return words.removesuffix(" It was not repeated.") if operation is Operation.UPLOAD else words
 
 
 class MusicError(Exception):
@@ -105,7 +107,8 @@ class MusicError(Exception):
         self.__dict__.update(circumstances)
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.message, what_happened(self.outcome, self.money), self.hint)))
+        happened = what_happened(self.outcome, self.money, self.operation)
+        return " ".join(filter(None, (self.message, happened, self.hint)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, dict(self.__dict__))

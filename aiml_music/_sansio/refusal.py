@@ -67,14 +67,13 @@ _KEY = Meaning(error=AuthenticationError, lasting=True, hint="Check the key, and
 _CREDITS = Meaning(error=CreditsError, lasting=True, hint="Top up the account, or raise the key's own limit.")
 _PERMISSION = Meaning(error=PermissionDeniedError, lasting=True)
 _NOT_FOUND = Meaning(error=NotFoundError, lasting=True, hint="Check base_url; the model may have been withdrawn.")
-_THROTTLED = Meaning(error=RateLimitError, throttled=True, hint="Lower max_concurrency, or try again later.")
+_THROTTLED = Meaning(error=RateLimitError, throttled=True, hint="Send fewer at once (max_concurrency), or later.")
 _WINDOW = Meaning(error=RateLimitError, lasting=True, hint="The allowance of this plan is used up for now.")
 _CONTENT = Meaning(error=ContentRefusedError, hint="Change the lyrics; the filter judged them.")
 # The result was made and then withheld: the provider's table does not say who pays for that.
 _WITHHELD = Meaning(error=ContentRefusedError, unproven=True, hint="The result was made and withheld by the filter.")
-_ASK_THE_LOG = "Look the request up in the usage log (GET /v2/logs) before you pay again."
-_FAILED = Meaning(error=ServerError, unproven=True, failed=True, hint=_ASK_THE_LOG)
-_UNSETTLED = Meaning(error=ServerError, answer=Answer.UNSETTLED, hint=_ASK_THE_LOG)
+_FAILED = Meaning(error=ServerError, unproven=True, failed=True)
+_UNSETTLED = Meaning(error=ServerError, answer=Answer.UNSETTLED)
 _OTHER = Meaning(error=APIError)
 
 _BY_STATUS = {

@@ -201,8 +201,8 @@ class RetryPolicy:
 
 _CASES = (
     (str(Trouble.NOT_SENT), Failure(trouble=Trouble.NOT_SENT)),
-    ("  the same, as the host name is unknown or speaks no TLS", Failure(trouble=Trouble.NOT_SENT, stubborn=True)),
-    ("  the same, for a certificate or a proxy setting", Failure(trouble=Trouble.NOT_SENT, lasting=True)),
+    ("  the same: unknown host name, or no TLS at the other end", Failure(trouble=Trouble.NOT_SENT, stubborn=True)),
+    ("  the same: untrusted certificate, or useless proxy setting", Failure(trouble=Trouble.NOT_SENT, lasting=True)),
     *((str(trouble), Failure(trouble=trouble)) for trouble in Trouble if trouble is not Trouble.NOT_SENT),
 )
 

@@ -182,13 +182,14 @@ def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) 
         where = f", a redirect to {refusal.moved_to}, which is not followed" if refusal.moved_to else ""
         return _intercepted(evidence, meaning.answer, f"HTTP {refusal.status}{words}{where}", lasting=meaning.lasting)
     outcome, money = evidence.judge(meaning.answer, unproven=meaning.unproven)
+    doubtful = money is not Money.NO and (outcome is Outcome.UNKNOWN or meaning.failed)
     return Problem(
         error=meaning.error,
         message=f"{evidence.host} answered HTTP {refusal.status}{code}{words}.",
         outcome=outcome,
         money=money,
         phase=evidence.marks.phase,
-        hint=meaning.hint,
+        hint=in_doubt_hint(evidence) if doubtful else meaning.hint,
         details={
             "status": refusal.status,
             "api_code": refusal.api_code,

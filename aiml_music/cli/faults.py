@@ -93,7 +93,7 @@ def _fault_of_call(error: MusicError) -> Fault:
         "inference id": error.inference_id,
         "trace id": error.trace_id,
     }
-    happened = what_happened(error.outcome, error.money)
+    happened = what_happened(error.outcome, error.money, error.operation)
     if isinstance(error.salvage, bytes):
         happened += " What came of the track could not be saved anywhere."
     ours = error.outcome is Outcome.NOT_SENT
@@ -148,7 +148,7 @@ _WORDS = (
     ("refer_voice", "--voice"),
     ("refer_instrumental", "--instrumental"),
     ("use what upload() returned, without blanks", "use what `aiml-music upload` printed, without blanks"),
-    ("Lower max_concurrency, or try again later.", "Try again later."),
+    ("Send fewer at once (max_concurrency), or later.", "Try again later."),
     ('Pass audio_setting={"format": "mp3"}', "Add --format mp3"),
     ('Pass audio_setting={"format": "wav"}', "Add --format wav"),
     ('Pass audio_setting={"format": "pcm"}', "Add --format pcm"),
