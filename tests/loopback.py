@@ -54,6 +54,21 @@ class Drip:
 
 
 @frozen
+class Repeat:
+    """Write these bytes again and again, with a pause before each time."""
+
+    data: bytes
+    times: int
+    pause: float = 0.0
+
+    def play(self, connection: socket.socket) -> None:
+        never = threading.Event()
+        for _ in range(self.times):
+            never.wait(self.pause)
+            connection.sendall(self.data)
+
+
+@frozen
 class Reset:
     """Cut the connection with RST, as a crashed peer does."""
 

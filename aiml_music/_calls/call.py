@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
+from attrs import evolve
 
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
 from aiml_music._calls.queue import Queue
@@ -184,6 +185,10 @@ class Call:
 
     def error(self, problem: Problem) -> MusicError:
         """Return the error a problem becomes, with everything known about this call."""
+        if self._attempts:
+            # An attempt is recorded when its answer begins; what ends the call may come behind that.
+            last = self._attempts[-1]
+            self._attempts[-1] = evolve(last, outcome=problem.outcome, problem=problem.message)
         circumstances: Circumstances = {
             "outcome": problem.outcome,
             "money": problem.money,

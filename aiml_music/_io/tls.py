@@ -37,7 +37,10 @@ _built: dict[tuple[str | None, str | None], ssl.SSLContext] = {}
 
 def _build(httpx: ModuleType, where: tuple[str | None, str | None]) -> None:
     try:
-        _built[where] = httpx.create_ssl_context()
+        context: ssl.SSLContext = httpx.create_ssl_context()
+        # SSLKEYLOGFILE would have what opens the traffic written down, and the file kept open.
+        context.keylog_filename = None  # type: ignore[assignment]  # typeshed knows only a str
+        _built[where] = context
     except OSError as error:
         # A malformed file is an SSLError, whose words are OpenSSL's.
         detail = clean(error.strerror or str(error))

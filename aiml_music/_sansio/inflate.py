@@ -6,7 +6,8 @@ Bounded and strict, where HTTP libraries are neither: they take a gzip body that
 
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 _PIECE_BYTES = 64 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -87,9 +88,11 @@ class Gzip:
         while data:
             if self._inflater.eof:
                 raise InflateError("bytes follow the end of the gzip body")
+            before = self._inflater.copy()
             try:
                 piece = self._inflater.decompress(data, _PIECE_BYTES)
             except zlib.error:
+                yield _before_the_fault(before, data)
                 raise InflateError("the gzip body is corrupt") from None
             data = self._inflater.unconsumed_tail or self._inflater.unused_data
             yield piece
@@ -98,3 +101,12 @@ class Gzip:
         """Refuse a member that was cut short."""
         if not self._is_plain and not self._inflater.eof:
             raise InflateError("the gzip body ends early")
+
+
+def _before_the_fault(inflater: Any, data: bytes) -> bytes:
+    """Return what comes before the byte that is wrong, which zlib throws away together with it: a piece at most."""
+    good = bytearray()
+    with suppress(zlib.error):
+        for place in range(len(data)):
+            good += inflater.decompress(data[place : place + 1])
+    return bytes(good)

@@ -177,7 +177,7 @@ def _meaning_of_status(status: int, message: str) -> Meaning:
         return _CREDITS
     if status == 429 and _ALLOWANCE.search(message):  # noqa: PLR2004 - a billing stop in a throttle's clothes
         return _WINDOW
-    if _is_redirect(status):
+    if is_redirect(status):
         return evolve(_UNSETTLED, lasting=True)
     known = _BY_STATUS.get(status)
     if known is not None:
@@ -191,7 +191,8 @@ def _meaning_of_edge(status: int) -> Meaning:
     return Meaning(error=ServerError, answer=answer, lasting=lasting)
 
 
-def _is_redirect(status: int) -> bool:
+def is_redirect(status: int) -> bool:
+    """Say whether a status is one of the 3xx, none of which is ever followed."""
     return 300 <= status < 400  # noqa: PLR2004 - RFC 9110 §15.4
 
 

@@ -19,7 +19,7 @@ from aiml_music._sansio.errors import (
 )
 from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase, classify, money_of
 from aiml_music._sansio.ports import FaultKind, TransportFault
-from aiml_music._sansio.refusal import Meaning, Refusal
+from aiml_music._sansio.refusal import Meaning, Refusal, is_redirect
 from aiml_music._sansio.retry import Failure, Trouble
 from aiml_music._sansio.text import clean
 from aiml_music._sansio.wire import Reply, Tracing
@@ -79,6 +79,7 @@ _NEVER_SENT_HINTS = {
     FaultKind.PROXY: "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
     FaultKind.PROXY_SETUP: "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
 }
+_MOVED = "If the service has moved, change base_url."
 _REFUSED_MIDWAY = "The server may have refused it before it was whole: check the size of the reference."
 _LASTING = frozenset({FaultKind.TLS_TRUST, FaultKind.PROXY_SETUP})
 _STUBBORN = frozenset({FaultKind.NO_NAME, FaultKind.NO_TLS})
@@ -176,16 +177,14 @@ def in_doubt_hint(evidence: Evidence) -> str:
 def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) -> Problem:
     """Judge an answer that is not a track."""
     meaning = refusal.meaning
-    words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
-    code = f" (code {refusal.api_code})" if refusal.api_code is not None else ""
     if not refusal.authentic:
-        where = f", a redirect to {refusal.moved_to}, which is not followed" if refusal.moved_to else ""
-        return _intercepted(evidence, meaning.answer, f"HTTP {refusal.status}{words}{where}", lasting=meaning.lasting)
+        return _of_foreign_refusal(evidence, refusal)
+    code = f" (code {refusal.api_code})" if refusal.api_code is not None else ""
     outcome, money = evidence.judge(meaning.answer, unproven=meaning.unproven)
     doubtful = money is not Money.NO and (outcome is Outcome.UNKNOWN or meaning.failed)
     return Problem(
         error=meaning.error,
-        message=f"{evidence.host} answered HTTP {refusal.status}{code}{words}.",
+        message=f"{evidence.host} answered HTTP {refusal.status}{code}{_words(refusal)}.",
         outcome=outcome,
         money=money,
         phase=evidence.marks.phase,
@@ -204,6 +203,18 @@ def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) 
         ),
         crowded=meaning.throttled,
     )
+
+
+def _of_foreign_refusal(evidence: Evidence, refusal: Refusal) -> Problem:
+    where = f", a redirect to {refusal.moved_to}, which is not followed" if refusal.moved_to else ""
+    what = f"HTTP {refusal.status}{_words(refusal)}{where}"
+    problem = _intercepted(evidence, refusal.meaning.answer, what, lasting=refusal.meaning.lasting)
+    hints = filter(None, (problem.hint, _MOVED if is_redirect(refusal.status) else None))
+    return evolve(problem, hint=" ".join(hints) or None)
+
+
+def _words(refusal: Refusal) -> str:
+    return f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
 
 
 def _trouble_of_refusal(
@@ -283,8 +294,7 @@ def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal, retry_after: fl
     """
     if not reply.accepted:
         if evidence.audio_bytes:
-            words = f": {refusal.api_message.rstrip('.')}" if refusal.api_message else ""
-            what = f"audio came together with error code {refusal.api_code}{words}"
+            what = f"audio came together with error code {refusal.api_code}{_words(refusal)}"
             return of_broken_answer(evidence, what, trace_id=reply.trace_id)
         if reply.audio_link is not None or reply.in_progress:
             # No clean refusal: there may be a track, so nothing is sent again.
