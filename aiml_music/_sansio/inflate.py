@@ -105,8 +105,8 @@ class Gzip:
 
 def _before_the_fault(inflater: Any, data: bytes) -> bytes:
     """Return what comes before the byte that is wrong, which zlib throws away together with it: a piece at most."""
-    good = bytearray()
-    with suppress(zlib.error):
-        for place in range(len(data)):
-            good += inflater.decompress(data[place : place + 1])
+    good, rest = bytearray(), iter(data)
+    with suppress(zlib.error, StopIteration):
+        while True:
+            good += inflater.decompress(bytes((next(rest),)))
     return bytes(good)

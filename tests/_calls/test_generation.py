@@ -9,12 +9,15 @@ import pytest
 
 from aiml_music import (
     AsyncMusicClient,
+    Event,
+    EventKind,
     InDoubtError,
     InvalidRequestError,
     Money,
     NotSentError,
     Outcome,
     OutputExistsError,
+    RateLimitError,
     Track,
 )
 from aiml_music._calls.generation import Generation
@@ -190,6 +193,26 @@ async def test_a_bounded_close_says_what_it_left(caplog: pytest.LogCaptureFixtur
         "<Generation queued, failed> was left behind when its client was closed",
     ]
     assert_keyless(in_doubt.value)
+
+
+async def test_a_call_given_up_between_two_attempts_tells_of_the_first() -> None:
+    """A client that closes while a call waits to be repeated leaves the error of the attempt that failed."""
+    busy = answer(envelope(429, "slow down"), status="429 Too Many Requests", headers=[("Retry-After", "30")])
+    waiting = anyio.Event()
+
+    def tell(event: Event) -> None:
+        if event.kind is EventKind.REPEAT:
+            waiting.set()
+
+    with loopback([busy]) as server:
+        client = client_of(server, on_event=tell)
+        generation = await submit(client)
+        await waiting.wait()
+        assert await client.close(drain=0) == (generation,)
+        with pytest.raises(RateLimitError, match="slow down") as caught:
+            await generation
+    assert (caught.value.outcome, caught.value.money) == (Outcome.REJECTED, Money.NO)
+    assert "was cancelled before it was tried again" in caught.value.__notes__[0]
 
 
 async def test_a_block_that_is_cancelled_still_lands_what_was_paid() -> None:
