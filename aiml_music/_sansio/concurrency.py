@@ -38,7 +38,7 @@ class ConcurrencyLimit:
         return int(self._exact)
 
     def succeeded(self, *, now: float, under_way: int) -> None:
-        """Let more through, if the limit was felt at all: one call more after as many successes as the limit has calls.
+        """Let more through, if the limit was felt at all: about one call more after a round of successes.
 
         Args:
             now: monotonic seconds.

@@ -63,9 +63,12 @@ class Evidence:
     def judge(self, answer: Answer, *, unproven: bool = False) -> tuple[Outcome, Money]:
         """Return outcome and money for an answer of this kind."""
         outcome = classify(self.marks, answer)
+        used = self.tracing.credits_used
+        if used and outcome is Outcome.NOT_SENT:
+            # Something was charged, so the service had a whole request, whatever our marks or an edge say.
+            outcome = Outcome.UNKNOWN
         # No price of an upload is published, so that its success proves no charge; its refusal still proves none.
         unpriced = self.operation is Operation.UPLOAD and outcome is not Outcome.REJECTED
-        used = self.tracing.credits_used
         return outcome, money_of(outcome, credits_used=used, unproven=unproven or unpriced)
 
 

@@ -387,3 +387,29 @@ def test_a_code_is_a_whole_number(base: object, code: int | None) -> None:
     """What is no whole number is no code."""
     assert base_code({"base_resp": base}) == code
     assert base_code({}) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "belongs to this base URL"), (402, "Top up"), (404, "base_url"), (429, "max_concurrency"), (413, "larger")],
+)
+def test_a_refusal_that_cost_nothing_says_what_to_change(status: int, words: str) -> None:
+    """Where there is no doubt about money, the next step is about what was refused, and not about the usage log."""
+    hint = str(judged(refused(status, flat(status, "no"))).hint)
+    assert words in hint
+    assert "usage log" not in hint
+
+
+@pytest.mark.parametrize("body", [flat(300, "?"), HTML], ids=["the service", "an edge"])
+@pytest.mark.parametrize("status", [300, 399])
+def test_every_redirect_is_doubt_that_lasts(body: object, status: int) -> None:
+    """The whole class of redirects is neither followed nor repeated, whoever sends one."""
+    problem = judged(refused(status, body))
+    assert (problem.outcome, problem.failure.lasting) == (Outcome.UNKNOWN, True)
+
+
+def test_a_redirect_does_not_tell_the_key() -> None:
+    """A server that builds the key into a host gets it blotted out of the message."""
+    refusal = refused(302, HTML, headers=(("location", f"https://{KEY}.example/"),))
+    assert refusal.moved_to == "***.example"
+    assert KEY not in judged(refusal).message

@@ -4,8 +4,9 @@ import itertools
 import math
 import random
 import re
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -75,6 +76,16 @@ def test_what_is_repeated_is_this(trouble: Trouble, operation: Operation) -> Non
 def test_what_lasts_is_never_repeated(trouble: Trouble, operation: Operation) -> None:
     """Where trying again cannot help, nothing is tried again, whatever went wrong."""
     assert decide(Failure(trouble=trouble, lasting=True), operation=operation).stop is Stop.NEVER
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [decide(DOUBTFUL), decide(UNSENT, UNSENT, UNSENT), decide(UNSENT, remaining=1.0), decide(UNSENT, quota=0)],
+    ids=lambda decision: decision.stop.name,
+)
+def test_a_call_that_ends_waits_for_nothing(decision: Decision) -> None:
+    """What is not repeated neither waits nor takes anything of the quota."""
+    assert (decision.wait, decision.cost) == (0.0, 0)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +267,23 @@ def test_a_repeat_needs_its_part_of_the_quota(failure: Failure, cost: int) -> No
     assert decide(failure, quota=0) == Decision(stop=Stop.QUOTA)
 
 
+@pytest.mark.parametrize(
+    "unnamed",
+    [
+        lambda: RetryPolicy(3),  # type: ignore[call-arg]  # that is the point
+        lambda: Failure(Trouble.NOT_SENT),  # type: ignore[call-arg]  # as above
+        lambda: Decision(0.5),  # type: ignore[call-arg]  # as above
+        lambda: RetryPolicy().decide(GENERATE, [UNSENT], 600.0, useful=90.0, quota=QUOTA, dice=lambda: 0.5),  # type: ignore[call-arg]
+        lambda: parse_retry_after("7", NOON, 0.0),  # type: ignore[call-arg]
+    ],
+    ids=["policy", "failure", "decision", "time left", "date"],
+)
+def test_numbers_are_named(unnamed: Callable[[], object]) -> None:
+    """Nobody can mistake a number of attempts for seconds, or one moment for another: each is given by its name."""
+    with pytest.raises(TypeError, match=r"takes \d positional argument"):
+        unnamed()
+
+
 def played(quota: RetryQuota, *results: Failure | None) -> int:
     """Return how many attempts a call made whose attempts end like this; None is a success."""
     failures: list[Failure] = []
@@ -289,7 +317,7 @@ def played(quota: RetryQuota, *results: Failure | None) -> int:
     ],
 )
 def test_the_quota_is_taken_and_given_back(left: int, results: list[Failure | None], attempts: int, after: int) -> None:
-    """A repeat takes its part, one that succeeds gives it back, a first success earns one; never more than there was."""
+    """A repeat takes its part, one that succeeds gives it back, a first success earns one, up to what there was."""
     quota = RetryQuota(left)
     assert (played(quota, *results), quota.left) == (attempts, after)
 
@@ -301,8 +329,8 @@ def test_a_policy_explains_itself() -> None:
     assert columns == [
         ["what failed", "upload", "generate"],
         ["no complete request left this machine", "twice", "twice"],
-        ["the same, as the host name is unknown or speaks no TLS", "once", "once"],
-        ["the same, for a certificate or a proxy setting", "never", "never"],
+        ["the same: unknown host name, or no TLS at the other end", "once", "once"],
+        ["the same: untrusted certificate, or useless proxy setting", "never", "never"],
         ["the service asked for fewer requests, and charged nothing", "twice", "twice"],
         ["the service itself said that it failed", "twice", "never"],
         ["sent, and no authentic answer came", "twice", "never"],
@@ -319,6 +347,14 @@ def test_a_policy_explains_itself() -> None:
         "Quota for each operation: 500; a repeat takes 14, after a throttling 5.",
         "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
     ]
+
+
+def test_the_table_has_columns() -> None:
+    """In every row of the table, what is said of an operation stands below its name."""
+    lines = RetryPolicy().explain().splitlines()
+    table = lines[: lines.index("")]
+    columns = (lines[0].index("upload"), lines[0].index("generate"))
+    assert {tuple(gap.end() for gap in re.finditer(r"(?<=\S)  +", line)) for line in table} == {columns}
 
 
 @pytest.mark.parametrize(
@@ -454,6 +490,43 @@ def test_a_wrong_local_clock_does_no_harm(now: float) -> None:
 def test_without_a_usable_date_the_local_clock_counts(date: str | None) -> None:
     """An answer that does not say when it was sent was sent now."""
     assert parse_retry_after("Sun, 06 Nov 1994 12:00:30 GMT", date=date, now=NOON_UNIX) == 30.0
+
+
+@pytest.fixture(params=["UTC0", "EST5", "XXX-14"])
+def local_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put this machine into another time zone."""
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("local_time")
+@pytest.mark.parametrize(
+    "date", ["Sun, 06 Nov 1994 12:00:30 GMT", "Sunday, 06-Nov-94 12:00:30 GMT", "Sun Nov  6 12:00:30 1994"]
+)
+def test_dates_are_read_the_same_everywhere(date: str) -> None:
+    """An HTTP date is one of Greenwich, also the form that does not say so, and wherever this machine stands."""
+    assert parse_retry_after(date, date=None, now=NOON_UNIX) == 30.0
+
+
+names = st.from_regex("[A-Z][a-z]{2}", fullmatch=True) | st.sampled_from(["Sun", "Feb", "Nov", "Dec"])
+two_digits = st.integers(0, 99).map("{:02}".format)
+hours = st.builds("{}:{}:{}".format, two_digits, two_digits, two_digits)
+years = st.integers(0, 9999).map("{:04}".format)
+dates_of_any_kind = (
+    st.builds("{}, {} {} {} {} GMT".format, names, two_digits, names, years, hours)
+    | st.builds("{}day, {}-{}-{} {} GMT".format, names, two_digits, names, two_digits, hours)
+    | st.builds("{} {} {} {} {}".format, names, names, two_digits, hours, years)
+)
+
+
+@given(value=dates_of_any_kind, date=st.none() | dates_of_any_kind)
+def test_any_date_gives_a_wait_or_none(value: str, date: str | None) -> None:
+    """No day that is none, no year and no hour raises, or asks for a negative or infinite wait."""
+    seconds = parse_retry_after(value, date=date, now=NOON_UNIX)
+    assert seconds is None or 0 <= seconds < math.inf
 
 
 @given(value=st.text(max_size=40), date=st.none() | st.text(max_size=40))

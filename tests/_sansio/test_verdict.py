@@ -1,6 +1,7 @@
 """How an attempt that ended badly is judged: error, outcome, money, words, and whether it may be repeated."""
 
 import errno
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from aiml_music._sansio.errors import (
 from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase
 from aiml_music._sansio.ports import FaultKind, ResponseHead, TransportFault
 from aiml_music._sansio.refusal import refusal_of_document, refusal_of_status
-from aiml_music._sansio.retry import Failure, Trouble
+from aiml_music._sansio.retry import QUOTA, Failure, RetryPolicy, Trouble
 from aiml_music._sansio.verdict import (
     Evidence,
     Problem,
@@ -473,3 +474,78 @@ def test_a_redirect_names_its_host_and_no_more(location: str, host: str) -> None
     assert (problem.error, problem.outcome, problem.failure.lasting) == (InDoubtError, Outcome.UNKNOWN, True)
     told = f", a redirect to {host}, which is not followed" if host else ""
     assert problem.message == f"Something between here and api answered HTTP 302{told}."
+
+
+AUTHENTIC = b'{"statusCode": "1", "requestId": "r", "message": "out of credits, free tier, per hour"}'
+
+
+@given(
+    marks=st.builds(Marks, request_begun=st.booleans(), body_handed_over=st.booleans(), response_begun=st.booleans()),
+    status=st.integers(300, 599) | st.sampled_from([408, 429, 500, 503, 521, 523]),
+    body=st.sampled_from([AUTHENTIC, b'{"statusCode": "1", "requestId": "r"}', b"<html>"]),
+    code=st.none() | st.integers(1000, 2100) | st.sampled_from([1002, 1039, 1041, 2045, 2056]),
+    kind=st.sampled_from(FaultKind),
+    credits_used=st.sampled_from([None, 0, 5]),
+    retry_after=st.sampled_from([None, 7.0]),
+)
+def test_a_generation_that_may_have_been_paid_is_never_sent_again(
+    marks: Marks,
+    status: int,
+    body: bytes,
+    code: int | None,
+    kind: FaultKind,
+    credits_used: int | None,
+    retry_after: float | None,
+) -> None:
+    """However an attempt ended badly, the policy repeats it only where it is known to have cost nothing."""
+    known = evidence(marks, status=status, tracing=Tracing(credits_used=credits_used))
+    refused = refusal_of_status(ResponseHead(status=status), body, client_request_id="order:17")
+    coded = refusal_of_document(ResponseHead(status=200), {"base_resp": {"status_code": code}})
+    for problem in (
+        of_fault(known, TransportFault(kind, "reset")),
+        of_timeout(known, "time ran out"),
+        of_giving_up(known, "the client was closed"),
+        of_foreign_body(known, "text/html", "<html>"),
+        of_broken_answer(known, "it is cut"),
+        of_refusal(known, refused, retry_after),
+        of_refusal(known, coded, retry_after),
+    ):
+        decision = RetryPolicy().decide(
+            Operation.GENERATE, [problem.failure], remaining=math.inf, useful=0, quota=QUOTA, dice=lambda: 0.5
+        )
+        if decision.stop is None:
+            assert problem.money is Money.NO
+            assert problem.outcome in {Outcome.NOT_SENT, Outcome.REJECTED}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [({"audio": "https://cdn.example/x.mp3"}, "https://cdn.example/x.mp3"), ({"status": 1}, "an unfinished track")],
+    ids=["link", "unfinished"],
+)
+def test_a_throttling_with_a_track_is_no_throttling(data: dict[str, Any], words: str) -> None:
+    """An error code that comes with a track, or with one under way, is no clean refusal: nothing is sent again."""
+    problem = replied({"base_resp": {"status_code": 1002}, "data": data, "trace_id": "04fb"})
+    assert (problem.error, problem.outcome, problem.trace_id) == (PayloadError, Outcome.DAMAGED, "04fb")
+    assert problem.failure.trouble is Trouble.DAMAGED
+    assert problem.message == f"api answered, but error code 1002 came together with {words}."
+    assert "before you pay again" in str(problem.hint).lower()
+
+
+def test_a_refusal_of_many_fields_names_them() -> None:
+    """What the service complains of arrives in the error, with the code and the phase it came in."""
+    body = (
+        b'{"error": {"name": "E", "message": "no", "data": [{"path": ["a", 0]}]}, "base_resp": {"status_code": 2013}}'
+    )
+    refusal = refusal_of_status(ResponseHead(status=400), body, client_request_id="order:17")
+    problem = of_refusal(evidence(EARLY, status=400), refusal, None)
+    assert (problem.details["fields"], problem.details["api_code"], problem.phase) == (("a.0",), 2013, Phase.READ)
+    assert problem.message == "api answered HTTP 400 (code 2013): no."
+
+
+@pytest.mark.parametrize(
+    ("marks", "phase"), [(NOTHING, Phase.CONNECT), (BEGUN, Phase.SEND), (WHOLE, Phase.WAIT), (ANSWERED, Phase.READ)]
+)
+def test_what_is_in_between_answers_in_a_phase(marks: Marks, phase: Phase) -> None:
+    """Whatever answered instead of the service, the error says how far the request had got."""
+    assert of_foreign_body(evidence(marks), "text/html", "<html>").phase is phase
