@@ -53,6 +53,7 @@ class Call:
         self._ended = False
         self._number = 0
         self._taken = 0
+        self._waited = self._attempt_began = 0.0
         self._began = clock.monotonic()
         self._attempting: Attempting | None = None
         self._attempts: list[Attempt] = []
@@ -181,11 +182,14 @@ class Call:
             return self._error
         if self._settled is not None:
             return self.error(self._settled)
-        return self.error(verdict.of_giving_up(self.evidence, what))
+        problem = verdict.of_giving_up(self.evidence, what)
+        if len(self._attempts) < self._number:
+            self._record(problem)
+        return self.error(problem)
 
     def error(self, problem: Problem) -> MusicError:
         """Return the error a problem becomes, with everything known about this call."""
-        if self._attempts:
+        if self._attempts and len(self._attempts) == self._number:
             # An attempt is recorded when its answer begins; what ends the call may come behind that.
             last = self._attempts[-1]
             self._attempts[-1] = evolve(last, outcome=problem.outcome, problem=problem.message)
@@ -256,7 +260,7 @@ class Call:
         )
 
     async def _attempt(self, number: int, waited: float, deadline: float) -> Problem | None:
-        self._number, began = number, self._clock.monotonic()
+        self._number, self._waited, self._attempt_began = number, waited, self._clock.monotonic()
         current = self._attempting = Attempting(
             self.plan, transport=self._transport, clock=self._clock, deadline=deadline
         )
@@ -272,23 +276,29 @@ class Call:
             error.phase = current.evidence.marks.phase
             self.sign(error)
             raise
+        self._record(problem)
+        self._adapt(problem)
+        return problem
+
+    def _record(self, problem: Problem | None) -> None:
         self._attempts.append(
             Attempt(
-                number=number,
+                number=self._number,
                 outcome=Outcome.COMPLETED if problem is None else problem.outcome,
-                phase=current.evidence.marks.phase,
-                elapsed=self._clock.monotonic() - began,
-                waited=waited,
-                status=current.status,
+                phase=self.evidence.marks.phase,
+                elapsed=self._clock.monotonic() - self._attempt_began,
+                waited=self._waited,
+                status=self._current.status,
                 problem="" if problem is None else problem.message,
             )
         )
-        self._adapt(problem, began)
-        return problem
 
-    def _adapt(self, problem: Problem | None, began: float) -> None:
+    def _adapt(self, problem: Problem | None) -> None:
         """Let the queue learn from how an attempt went."""
-        adapted = self._queue.succeeded() if problem is None else problem.crowded and self._queue.throttled(began=began)
+        if problem is None:
+            adapted = self._queue.succeeded()
+        else:
+            adapted = problem.crowded and self._queue.throttled(began=self._attempt_began)
         if adapted:
             self._tell(EventKind.LIMIT, limit=self._queue.places)
 

@@ -21,6 +21,7 @@ from aiml_music import (
     Track,
 )
 from aiml_music._calls.generation import Generation
+from aiml_music.testing import FakeClock
 from tests.answers import VOICE_ID, answer, envelope, generated
 from tests.calls import MADE, TRACK, client_of
 from tests.canary import assert_keyless
@@ -213,6 +214,24 @@ async def test_a_call_given_up_between_two_attempts_tells_of_the_first() -> None
             await generation
     assert (caught.value.outcome, caught.value.money) == (Outcome.REJECTED, Money.NO)
     assert "was cancelled before it was tried again" in caught.value.__notes__[0]
+
+
+async def test_a_call_given_up_in_its_second_attempt_tells_of_both() -> None:
+    """What the first attempt came to stays as it was, and the one under way is told of too."""
+    busy = answer(envelope(429, "slow down"), status="429 Too Many Requests")
+    begun = threading.Event()
+    with loopback([busy], [Signal(begun), Hang()]) as server:
+        client = client_of(server, clock=FakeClock())
+        generation = await submit(client)
+        assert await anyio.to_thread.run_sync(begun.wait, 5)
+        assert await client.close(drain=0) == (generation,)
+        with pytest.raises(InDoubtError) as caught:
+            await generation
+        assert server.wait_until_idle()
+    assert [(attempt.number, attempt.outcome) for attempt in caught.value.attempts] == [
+        (1, Outcome.REJECTED),
+        (2, Outcome.UNKNOWN),
+    ]
 
 
 async def test_a_block_that_is_cancelled_still_lands_what_was_paid() -> None:
