@@ -10,6 +10,8 @@ import pytest
 
 from aiml_music import (
     AsyncMusicClient,
+    Event,
+    EventKind,
     InDoubtError,
     Money,
     MusicError,
@@ -390,11 +392,17 @@ async def test_a_cancellation_between_attempts_tells_of_the_refusal() -> None:
             notes.extend(cancelled.__notes__)
             raise
 
+    refused = anyio.Event()
+
+    def tell(event: Event) -> None:
+        if event.kind is EventKind.REPEAT:
+            refused.set()
+
     with loopback([refusal]) as server:
-        async with client_of(server, clock=SystemClock()) as client, anyio.create_task_group() as group:
+        client = client_of(server, clock=SystemClock(), on_event=tell)
+        async with anyio.create_task_group() as group:
             group.start_soon(call, client)
-            await anyio.wait_all_tasks_blocked()
-            assert await anyio.to_thread.run_sync(server.wait_until_idle)
+            await refused.wait()
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
     assert len(server.requests) == 1
