@@ -317,11 +317,11 @@ async def test_a_file_half_come_is_kept_when_the_client_closes(tmp_path: Path) -
         closed: list[tuple[Generation, ...]] = []
 
         async def close() -> None:
-            closed.append(await client.close(drain=0.05))
+            closed.append(await client.close(drain=0))
 
         async with anyio.create_task_group() as group:
             group.start_soon(close)
-            await anyio.sleep(0.2)
+            await anyio.wait_all_tasks_blocked()
             go.set()
         assert closed == [(generation,)]
         with pytest.raises(Exception, match="given up") as caught:
