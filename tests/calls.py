@@ -1,7 +1,9 @@
 """Clients and calls for tests: a key that must not show, and arguments that are good until a test says otherwise."""
 
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from attrs import frozen
 
@@ -34,6 +36,14 @@ async def failure(client: AsyncMusicClient, **changes: Any) -> MusicError:
         await generate(client, **changes)
     assert_keyless(caught.value)
     return caught.value
+
+
+async def settled(directory: Path) -> None:
+    """Wait for the worker thread that a `cancel()` of asyncio leaves behind: what it still makes, it takes away."""
+    with anyio.move_on_after(5):
+        # A thread tells nobody when it has done; and a test may look at its own disk.
+        while any(path.suffix == ".part" for path in directory.iterdir()):  # noqa: ASYNC110, ASYNC240 - as said
+            await anyio.sleep(0.001)
 
 
 @frozen

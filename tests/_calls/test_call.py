@@ -28,7 +28,7 @@ from aiml_music._sansio.outcome import Marks
 from aiml_music.client import _generate_order
 from aiml_music.testing import FakeClock
 from tests.answers import answer, envelope, generated, refused
-from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, failure, generate
+from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, failure, generate, settled
 from tests.loopback import Await, Hang, Loopback, Script, Send, Signal, free_port, loopback
 
 pytestmark = pytest.mark.anyio
@@ -333,6 +333,7 @@ async def test_a_cancellation_at_any_step_leaves_nothing_behind(
                 home = client._session._home
                 assert home is not None or step < 5
                 assert home is None or home.is_idle
+                await settled(tmp_path)
                 left = {path.name for path in tmp_path.iterdir()}
                 assert left <= {"song.mp3"}, f"step {step}"
                 assert left == set() or target.read_bytes() == TRACK

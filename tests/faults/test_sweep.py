@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 
 from aiml_music import AsyncMusicClient, Money, MusicError, RetryPolicy, Track
 from tests.answers import VOICE_ID, answer, envelope, generated, uploaded
-from tests.calls import REFERENCE, TRACK, client_of, generate
+from tests.calls import REFERENCE, TRACK, client_of, generate, settled
 from tests.faults.sweep import MANNERS, Figures, Knife, Manner, cut
 from tests.loopback import Loopback, ReadOnly, _read_request, loopback
 
@@ -252,6 +252,7 @@ async def _cut(stage: Stage, call: Call, how: Manner, k: int) -> Knife:
     stage.service.throttled = 0
     if call.goes_on:
         await _collect(stage, knife)
+    await settled(stage.directory)
     _check_files(stage, knife)
     with anyio.fail_after(5):
         assert (await generate(stage.client, client_request_id="after")).content == TRACK
