@@ -38,12 +38,18 @@ async def failure(client: AsyncMusicClient, **changes: Any) -> MusicError:
     return caught.value
 
 
-async def settled(directory: Path) -> None:
-    """Wait for the worker thread that a `cancel()` of asyncio leaves behind: what it still makes, it takes away."""
+async def settled(directory: Path) -> list[Path]:
+    """Return the files of a directory, once no part file is among them.
+
+    A `cancel()` of asyncio leaves a worker thread behind; what that still makes, it takes away again.
+    """
+    files = list(directory.iterdir())  # noqa: ASYNC240 - a test may look at its own disk
     with anyio.move_on_after(5):
-        # A thread tells nobody when it has done; and a test may look at its own disk.
-        while any(path.suffix == ".part" for path in directory.iterdir()):  # noqa: ASYNC110, ASYNC240 - as said
+        while any(path.suffix == ".part" for path in files):
+            # A thread tells nobody when it has done.
             await anyio.sleep(0.001)
+            files = list(directory.iterdir())  # noqa: ASYNC240 - as above
+    return files
 
 
 @frozen

@@ -333,8 +333,7 @@ async def test_a_cancellation_at_any_step_leaves_nothing_behind(
                 home = client._session._home
                 assert home is not None or step < 5
                 assert home is None or home.is_idle
-                await settled(tmp_path)
-                left = {path.name for path in tmp_path.iterdir()}
+                left = {path.name for path in await settled(tmp_path)}
                 assert left <= {"song.mp3"}, f"step {step}"
                 assert left == set() or target.read_bytes() == TRACK
                 target.unlink(missing_ok=True)

@@ -252,14 +252,14 @@ async def _cut(stage: Stage, call: Call, how: Manner, k: int) -> Knife:
     stage.service.throttled = 0
     if call.goes_on:
         await _collect(stage, knife)
-    await settled(stage.directory)
-    _check_files(stage, knife)
+    _check_files(stage, knife, await settled(stage.directory))
     with anyio.fail_after(5):
         assert (await generate(stage.client, client_request_id="after")).content == TRACK
     knife.expect(stage.server.wait_until_idle(), "a connection was left open")
     _check_requests(stage, call, knife)
     stage.service.asked.clear()
     stage.service.charged.clear()
+    await settled(stage.directory)
     after = _state()
     knife.expect(after == before, f"tasks and descriptors were {before}, and are {after}")
     return knife
@@ -288,8 +288,8 @@ async def _collect(stage: Stage, knife: Knife) -> None:
     knife.expect(stage.client.generations == (), "what was collected is still there")
 
 
-def _check_files(stage: Stage, knife: Knife) -> None:
-    for path in stage.directory.iterdir():
+def _check_files(stage: Stage, knife: Knife, files: list[Path]) -> None:
+    for path in files:
         content = path.read_bytes()
         knife.expect(path.name in {"song.mp3", "song.partial.mp3", "song.unverified.mp3"}, f"{path.name} was left")
         knife.expect(TRACK.startswith(content), f"{path.name} holds something else")
