@@ -136,5 +136,7 @@ class Session:
             if home is not None and home.process == process and not home.is_idle:
                 raise RuntimeError("this client is at work in another event loop; make one client for each loop")
             limit = ConcurrencyLimit.of(self._max_concurrency)
-            home = self._home = _Home(process, loop, Queue(limit, self.clock))
+            # What has ended and was not collected was paid for all the same.
+            uncollected = home.generations if home is not None and home.process == process else {}
+            home = self._home = _Home(process, loop, Queue(limit, self.clock), uncollected)
         return home

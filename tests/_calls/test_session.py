@@ -6,7 +6,7 @@ import threading
 import anyio
 import pytest
 
-from aiml_music import AsyncMusicClient
+from aiml_music import AsyncMusicClient, Track
 from tests._io.system import posix
 from tests.calls import MADE, TRACK, client_of, generate
 from tests.loopback import Hang, Signal, loopback
@@ -19,6 +19,24 @@ def test_an_idle_client_moves_to_the_next_loop() -> None:
         for backend in ("asyncio", "asyncio", "trio"):
             assert anyio.run(generate, client, backend=backend).content == TRACK
     assert len(server.requests) == 3
+
+
+def test_what_nobody_collected_moves_along() -> None:
+    """A track that was made in one event loop is found again in the next, after other calls too."""
+
+    async def make(client: AsyncMusicClient) -> None:
+        await (await client.submit(lyrics="la", refer_voice="vocal-1", client_request_id="mine")).ended()
+
+    async def collect(client: AsyncMusicClient) -> Track:
+        await generate(client)
+        return await client.generation("mine")
+
+    with loopback([MADE]) as server:
+        client = client_of(server)
+        anyio.run(make, client)
+        assert anyio.run(collect, client).content == TRACK
+        assert client.generations == ()
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
