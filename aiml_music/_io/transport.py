@@ -4,14 +4,12 @@ A connection of its own for every request removes at one stroke what shared pool
 that leak until nothing is left (httpcore 1.0.9), stale keep-alive, answers mixed up, sockets of another event loop
 or of a forked parent. Beside a call of a minute, one handshake is noise.
 
-With `tls`, the only module that knows httpx, and it imports it late: `import aiml_music` stays cheap, and a change of
-library stays small.
+With `one_connection` and `tls`, the only module that knows httpx, and it imports it late: `import aiml_music` stays
+cheap, and a change of library stays small.
 """
 
 import importlib
 import math
-import socket
-import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +21,8 @@ import anyio.to_thread
 from attrs import define, field
 
 from aiml_music._io.network_faults import as_fault
+from aiml_music._io.one_connection import one_connection
+from aiml_music._io.pacer import pacer
 from aiml_music._io.proxies import proxy_for
 from aiml_music._io.tls import trusting_context, untrusting_context
 from aiml_music._sansio.errors import MusicError
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     import httpx
 
 
-def _keep_alive_options() -> list[tuple[int, int, int]]:
-    """Probe after 20 s of silence, every 20 s, three times: routers forget silent connections after a minute."""
-    wanted = (("TCP_KEEPIDLE", 20), ("TCP_KEEPALIVE", 20), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3))
-    known = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in wanted if hasattr(socket, name)]
-    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *known]
-
-
 _CLOSE_LIMIT = 1.0
 
 
 class HttpxTransport:
-    """The transport every client uses unless it is given another."""
+    """The transport every client uses unless it is given another.
+
+    Args:
+        stock: leave sockets to httpx.
+    """
+
+    def __init__(self, *, stock: bool = False) -> None:
+        self._stock = stock
 
     async def send(
         self,
@@ -59,11 +59,15 @@ class HttpxTransport:
     ) -> Exchange:
         """Send a request and wait for the head of its answer; see `ports.Transport.send`."""
         library = await _loaded()
-        secure = request.url.startswith("https:")
+        proxy = proxy_for(request.url)
+        secure = any(url.startswith("https:") for url in (request.url, proxy or ""))
         context = await trusting_context(library) if secure else untrusting_context()
-        transport = _one_connection(library, context, request.url)
+        transport = one_connection(library, context, proxy, stock=self._stock)
         limit = math.inf if connect_timeout is None else connect_timeout
         with anyio.move_on_after(limit) as patience:
+            if not self._stock:
+                # Hundreds of calls that begin at once would build their requests in one turn of the loop.
+                await pacer().step()
             call = _Call(request, body, key, progress, patience, idle_timeout)
             response = await _send(library, transport, call)
             progress.response_begun()
@@ -88,27 +92,6 @@ def _import() -> ModuleType:
     # httpx itself puts this off until its first transport is made, which is on the loop.
     importlib.import_module("httpcore")
     return importlib.import_module("httpx")
-
-
-def _one_connection(library: ModuleType, context: ssl.SSLContext, url: str) -> "httpx.AsyncHTTPTransport":
-    try:
-        transport: httpx.AsyncHTTPTransport = library.AsyncHTTPTransport(
-            verify=context,
-            trust_env=False,
-            http2=False,
-            retries=0,
-            limits=library.Limits(max_connections=1, max_keepalive_connections=0),
-            socket_options=_keep_alive_options(),
-            proxy=proxy_for(url),
-        )
-    except ImportError:
-        detail = "SOCKS needs the package 'socksio'"
-    except (ValueError, library.InvalidURL):
-        # Not in the library's words, which may hold a part of a password.
-        detail = "it is no address of an http, https or socks5 proxy"
-    else:
-        return transport
-    raise TransportFault(FaultKind.PROXY_SETUP, f"the proxy of the environment cannot be used: {detail}")
 
 
 @define

@@ -1,0 +1,108 @@
+"""Connect a socket: by TCP, to whichever address of a name answers first.
+
+Resolvers list IPv6 before IPv4, and broken IPv6 is silent: so the next address is tried a quarter of a second after
+the last, and the first to connect wins (RFC 8305).
+"""
+
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from itertools import chain, zip_longest
+
+import anyio
+from attrs import define, field
+
+_HEAD_START_SECONDS = 0.25
+
+Address = tuple[int, int, int, str, tuple[object, ...]]
+SocketOption = tuple[int, int, int]
+
+
+async def connected(host: str, port: int, options: Iterable[SocketOption]) -> socket.socket:
+    """Return a socket that is connected, and never waits.
+
+    Raises:
+        OSError: the name is unknown, or none of its addresses can be reached.
+    """
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *options]
+    addresses = in_turn(await _addresses(host, port))
+    if len(addresses) == 1:
+        return await _connected_to(addresses[0], options)
+    return await _first_of(addresses, options)
+
+
+async def _addresses(host: str, port: int) -> Sequence[Address]:
+    try:
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric)
+    except (socket.gaierror, UnicodeError):
+        """It is a name, and asking for names can take long."""
+    # A name that is none has words of its own here.
+    return await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def in_turn(addresses: Sequence[Address]) -> list[Address]:
+    """Return addresses so that the two families take turns, each in the resolver's order, IPv6 first."""
+    sixes = [address for address in addresses if address[0] == socket.AF_INET6]
+    others = [address for address in addresses if address[0] != socket.AF_INET6]
+    return [address for address in chain(*zip_longest(sixes, others)) if address is not None]
+
+
+async def _connected_to(address: Address, options: Iterable[SocketOption]) -> socket.socket:
+    family, kind, protocol, _, where = address
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        for option in options:
+            made.setsockopt(*option)
+        try:
+            made.connect(where)
+        except BlockingIOError:
+            await anyio.wait_writable(made)
+            number = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                raise OSError(number, os.strerror(number)) from None
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+@define
+class _Race:
+    options: Sequence[SocketOption]
+    winner: socket.socket | None = None
+    failures: list[OSError] = field(factory=list)
+
+    async def run(self, address: Address, ended: anyio.Event, scope: anyio.CancelScope) -> None:
+        try:
+            made = await _connected_to(address, self.options)
+        except OSError as error:
+            self.failures.append(error)
+        else:
+            if self.winner is None:
+                self.winner = made
+                scope.cancel()
+            else:
+                # Two can arrive in the same turn of the loop.
+                made.close()
+        finally:
+            ended.set()
+
+
+async def _first_of(addresses: Sequence[Address], options: Sequence[SocketOption]) -> socket.socket:
+    race = _Race(options)
+    try:
+        async with anyio.create_task_group() as group:
+            for address in addresses:
+                ended = anyio.Event()
+                group.start_soon(race.run, address, ended, group.cancel_scope)
+                with anyio.move_on_after(_HEAD_START_SECONDS):
+                    await ended.wait()
+    except BaseException:
+        if race.winner is not None:
+            race.winner.close()
+        raise
+    if race.winner is None:
+        raise OSError("no address could be reached") from ExceptionGroup("of every address", race.failures)
+    return race.winner
