@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import anyio
 from attrs import evolve
@@ -27,6 +27,7 @@ from aiml_music._io.sources import SourceInput
 from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.errors import ConfigError
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference, Track
@@ -67,7 +68,8 @@ class AsyncMusicClient:
         default_headers: headers for every request.
         allow_insecure_http: accept an `http` address on another machine, where the key travels in the clear.
         on_event: called with an `Event` at every step of every call, in the event loop; it must not wait.
-        transport: another way to send requests, for tests.
+        transport: `"stock"` leaves sockets to the HTTP library, which costs more memory and time; or another way to
+            send requests, for tests.
         clock: another clock, for tests.
 
     Raises:
@@ -86,7 +88,7 @@ class AsyncMusicClient:
         default_headers: Mapping[str, str] | None = None,
         allow_insecure_http: bool = False,
         on_event: EventHandler | None = None,
-        transport: Transport | None = None,
+        transport: Transport | Literal["stock"] | None = None,
         clock: Clock | None = None,
     ) -> None:
         key = hidden(api_key)
@@ -103,7 +105,7 @@ class AsyncMusicClient:
             default_headers=check_headers(default_headers or {}),
         )
         self._session = Session(
-            transport=HttpxTransport() if transport is None else transport,
+            transport=_transport(transport),
             clock=SystemClock() if clock is None else clock,
             max_concurrency=self._options.max_concurrency,
             on_event=on_event,
@@ -343,6 +345,12 @@ class AsyncMusicClient:
             return self._session.call(await generate_plan(self._options, asked, timeout, client_request_id))
 
         return AudioStream(start, audio_format=asked.audio_format)
+
+
+def _transport(given: Transport | Literal["stock"] | None) -> Transport:
+    if isinstance(given, str) and given != "stock":
+        raise ConfigError(f"transport={given!r} is unknown; there is 'stock'.")
+    return HttpxTransport(stock=given == "stock") if given is None or isinstance(given, str) else given
 
 
 def _generate_order(

@@ -1,7 +1,7 @@
 """Clients and calls for tests: a key that must not show, and arguments that are good until a test says otherwise."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -20,9 +20,13 @@ MADE: Send = answer(generated(TRACK))
 REFERENCE = cbr(400, kbits=32)
 
 
+# What sends the requests of the test that runs, by the only entry: None is what every user has.
+SENDING: list[Literal["stock"] | None] = [None]
+
+
 def client_of(server: Loopback, **options: Any) -> AsyncMusicClient:
     """Return a client of a server on this machine."""
-    return AsyncMusicClient(**{"api_key": KEY, "base_url": server.url, **options})
+    return AsyncMusicClient(**{"api_key": KEY, "base_url": server.url, "transport": SENDING[0], **options})
 
 
 async def generate(client: AsyncMusicClient, **changes: Any) -> Track:

@@ -15,6 +15,8 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 
+from tests.calls import SENDING
+
 _DESCRIPTORS = "/proc/self/fd"
 _PATIENCE = 1.0
 _NOBODY = 65_534
@@ -29,6 +31,33 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every async test runs on asyncio and on trio."""
     backend: str = request.param
     return backend
+
+
+# Where both transports have to give the same, by default and in the long form of the rigs.
+_BOTH_TRANSPORTS = {"tests._io.test_transport", "tests._io.test_tls", "tests._io.test_proxies"}
+_BOTH_TRANSPORTS_IN_LONG = {
+    "tests._calls.test_attempt",
+    *("tests.faults.test_a4_connecting", "tests.faults.test_a5_sending", "tests.faults.test_a6_waiting"),
+    *("tests.faults.test_a7_verdicts", "tests.faults.test_a8_body"),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the tests of the transport run with the HTTP library's own sockets as well."""
+    wanted = set(_BOTH_TRANSPORTS)
+    if metafunc.config.getoption("--long", default=False):
+        wanted |= _BOTH_TRANSPORTS_IN_LONG
+    if metafunc.module.__name__ in wanted:
+        metafunc.fixturenames.append("sending")
+        metafunc.parametrize("sending", ["own", "stock"], indirect=True)
+
+
+@pytest.fixture
+def sending(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Send with the one transport or with the other."""
+    SENDING[0] = "stock" if request.param == "stock" else None
+    yield
+    SENDING[0] = None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -493,6 +493,14 @@ class TestRespx:
         assert Fate.of(error) == fate
 
 
+def test_a_transport_of_another_name_is_refused() -> None:
+    """There is one name; whatever else is no transport is a mistake, found at once."""
+    for kind in (AsyncMusicClient, MusicClient):
+        kind(api_key=KEY, transport="stock")
+        with pytest.raises(ConfigError, match="'stok' is unknown; there is 'stock'"):
+            kind(api_key=KEY, transport="stok")
+
+
 def test_the_import_stays_cheap() -> None:
     """The HTTP library is loaded by the first call, not by the import."""
     code = "import sys, aiml_music; sys.exit('httpx' in sys.modules)"

@@ -1,9 +1,14 @@
 """Proxies of the environment: which one is asked, and that asking it is not mistaken for the request."""
 
+import socket
+import ssl
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
+from attrs import define, field
 
 from aiml_music import InDoubtError, Money, NotSentError, NotSentTimeout, Outcome, Phase, Timeouts
 from aiml_music._io.proxies import proxy_for
@@ -112,6 +117,65 @@ async def test_a_service_that_hangs_up_behind_the_proxy_leaves_a_doubt(
             error = await failure(client)
     assert Fate.of(error) == Fate(InDoubtError, Outcome.UNKNOWN, Money.UNKNOWN, Phase.WAIT)
     assert len(service.requests) == 1
+
+
+@define
+class InnerServer:
+    """A service behind a proxy, played by the proxy itself: TLS within the TLS of the connection."""
+
+    context: ssl.SSLContext
+    seen: list[bytes] = field(factory=list)
+
+    def play(self, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secure = self.context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def done(step: Callable[[], Any]) -> Any:
+            while True:
+                try:
+                    result = step()
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    data = connection.recv(65536)
+                    if not data:
+                        raise OSError("the client has gone") from None
+                    incoming.write(data)
+                else:
+                    connection.sendall(outgoing.read())
+                    return result
+
+        done(secure.do_handshake)
+        self.seen.append(done(lambda: secure.read(65536)))
+        answered = memoryview(MADE.data)
+        while answered:
+            answered = answered[done(lambda: secure.write(answered)) :]  # noqa: B023 - called at once
+
+
+async def test_a_track_comes_through_tls_within_tls(authority: trustme.CA, environment: pytest.MonkeyPatch) -> None:
+    """A proxy may itself be spoken to by https; its certificate is checked as the service's is."""
+    service = InnerServer(context_of(authority, "service.test"))
+    with loopback([AGREED, service], secure=context_of(authority, "127.0.0.1")) as proxy:
+        environment.setenv("https_proxy", proxy.url)
+        async with client_of(proxy, base_url=SERVICE) as client:
+            assert (await generate(client)).content == TRACK
+        assert proxy.wait_until_idle()
+    assert f"Bearer {KEY}".encode() in service.seen[0]
+    assert KEY.encode() not in repr(proxy.requests).encode()
+
+
+@pytest.mark.parametrize("names", [("service.test", "elsewhere.test"), ("elsewhere.test", "127.0.0.1")])
+async def test_neither_certificate_may_be_a_strangers(
+    names: tuple[str, str], authority: trustme.CA, environment: pytest.MonkeyPatch
+) -> None:
+    """Whether the proxy or the service is not who it should be, nothing is sent."""
+    service = InnerServer(context_of(authority, names[0]))
+    with loopback([AGREED, service], secure=context_of(authority, names[1])) as proxy:
+        environment.setenv("https_proxy", proxy.url)
+        async with client_of(proxy, base_url=SERVICE) as client:
+            error = await failure(client)
+        assert proxy.wait_until_idle()
+    assert Fate.of(error) == UNSENT
+    assert service.seen == []
 
 
 REFUSALS: dict[str, tuple[Script, int, str]] = {

@@ -19,7 +19,7 @@ from aiml_music._sansio.ports import FaultKind, Progress, RequestHead, Transport
 from aiml_music._sansio.secret import Secret
 from aiml_music.testing import FakeClock
 from tests.answers import VOICE_ID, answer, generated, head
-from tests.calls import MADE, TRACK, Fate, client_of, failure, generate
+from tests.calls import MADE, SENDING, TRACK, Fate, client_of, failure, generate
 from tests.canary import KEY, shown
 from tests.loopback import Hang, Loopback, ReadOnly, Reset, Script, Send, Signal, free_port, loopback
 
@@ -133,7 +133,7 @@ async def send(server: Loopback, data: bytes = b"{}", progress: Progress | None 
     """Send a request through the bare transport, and return status and body of the answer."""
     request = RequestHead(method="POST", url=f"{server.url}/path", headers=(("x-own", "1"),))
     progress = Progress() if progress is None else progress
-    exchange = await HttpxTransport().send(
+    exchange = await HttpxTransport(stock=SENDING[0] == "stock").send(
         request, BytesBody(data), key=Secret(KEY), progress=progress, connect_timeout=None, idle_timeout=None
     )
     body = b""
