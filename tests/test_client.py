@@ -498,7 +498,7 @@ def test_a_transport_of_another_name_is_refused() -> None:
     for kind in (AsyncMusicClient, MusicClient):
         kind(api_key=KEY, transport="stock")
         with pytest.raises(ConfigError, match="'stok' is unknown; there is 'stock'"):
-            kind(api_key=KEY, transport="stok")
+            kind(api_key=KEY, transport="stok")  # type: ignore[arg-type]  # as it is mistyped
 
 
 def test_the_import_stays_cheap() -> None:

@@ -67,10 +67,9 @@ class Places:
 
     def enter(self, who: Hashable, now: float) -> bool:
         """Make use of a place, of one's own or of a free one, or wait; say whether there was one."""
-        if who not in self._held:
-            if self._waiting or len(self._held) >= self.most:
-                self._waiting.setdefault(who, now)
-                return False
+        if who not in self._held and (self._waiting or len(self._held) >= self.most):
+            self._waiting.setdefault(who, now)
+            return False
         self._held[who] = _AT_WORK
         return True
 

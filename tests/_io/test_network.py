@@ -37,8 +37,10 @@ def pair() -> Iterator[tuple[SocketStream, socket.socket]]:
         theirs.settimeout(5)
         with theirs:
             stream = SocketStream(mine, pacer(), httpcore)
-            yield stream, theirs
-            stream._socket.close()
+            try:
+                yield stream, theirs
+            finally:
+                stream._socket.close()
 
 
 def listening() -> tuple[socket.socket, Address]:
@@ -144,6 +146,7 @@ class Secured:
             secure.sendall(b"paid for")
             raw = socket.socket(fileno=secure.detach())
             with raw:
+                raw.setblocking(True)  # noqa: FBT003 - the socket's own signature
                 raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
                 self.go_on.set()
                 raw.recv(10)
@@ -163,13 +166,13 @@ async def test_tls_joins_records() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(anyio.to_thread.run_sync, other.echo)
             secure = await stream.start_tls(trusting(authority), "service.test")
+            assert secure.get_extra_info("ssl_object").version().startswith("TLS")
             await secure.write(LARGE)
             longest, data = 0, b""
             while piece := await secure.read(65536):
                 longest, data = max(longest, len(piece)), data + piece
         assert data == LARGE
         assert longest > 16_384
-        assert secure.get_extra_info("ssl_object").version().startswith("TLS")
         assert secure.get_extra_info("is_readable") is None
         await secure.aclose()
 

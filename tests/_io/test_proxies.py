@@ -145,7 +145,10 @@ class InnerServer:
                     return result
 
         done(secure.do_handshake)
-        self.seen.append(done(lambda: secure.read(65536)))
+        request = b""
+        while not request.endswith(b"}"):
+            request += done(lambda: secure.read(65536))
+        self.seen.append(request)
         answered = memoryview(MADE.data)
         while answered:
             answered = answered[done(lambda: secure.write(answered)) :]  # noqa: B023 - called at once

@@ -48,7 +48,7 @@ class SocketStream:
         left = memoryview(buffer)
         try:
             while left:
-                left = left[await self._done(lambda view=left: self._socket.send(view), anyio.wait_writable) :]
+                left = left[await self._sent(left) :]
         except (OSError, anyio.ClosedResourceError) as error:
             raise self._errors.WriteError(str(error)) from error
 
@@ -143,13 +143,13 @@ class SocketStream:
                 self._pacer.leave(self)
                 return
 
-    async def _done(self, step: Callable[[], int], wait: Callable[[socket.socket], Any]) -> int:
+    async def _sent(self, data: memoryview) -> int:
         while True:
             self._check_open()
             try:
-                return step()
+                return self._socket.send(data)
             except _WAITING as error:
-                await self._until_ready(error, wait)
+                await self._until_ready(error, anyio.wait_writable)
 
     async def _until_ready(self, error: OSError, otherwise: Callable[[socket.socket], Any]) -> None:
         """Wait for what TLS waits for, which may read in order to write; without TLS, for the obvious."""

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +32,7 @@ class TunnelledStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the library's call
         """Return what there is, as soon as there is something; empty at the end."""
         try:
-            return await self._done(lambda: self._secure.read(max_bytes))
+            return await self._done(partial(self._secure.read, max_bytes))
         except ssl.SSLEOFError:
             return b""
         except ssl.SSLError as error:
@@ -42,7 +43,7 @@ class TunnelledStream:
         left = memoryview(buffer)
         try:
             while left:
-                left = left[await self._done(lambda view=left: self._secure.write(view)) :]
+                left = left[await self._done(partial(self._secure.write, left)) :]
         except ssl.SSLError as error:
             raise self._errors.WriteError(str(error)) from error
 
