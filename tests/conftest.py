@@ -48,14 +48,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.config.getoption("--long", default=False):
         wanted |= _BOTH_TRANSPORTS_IN_LONG
     if metafunc.module.__name__ in wanted:
-        metafunc.fixturenames.append("sending")
         metafunc.parametrize("sending", ["own", "stock"], indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def sending(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Send with the one transport or with the other."""
-    SENDING[0] = "stock" if request.param == "stock" else None
+    """Send with the one transport or with the other, as `pytest_generate_tests` says."""
+    SENDING[0] = "stock" if getattr(request, "param", "own") == "stock" else None
     yield
     SENDING[0] = None
 

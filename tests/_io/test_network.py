@@ -15,8 +15,9 @@ import pytest
 import trustme
 
 from aiml_music._io.network.backend import Backend
-from aiml_music._io.network.connecting import Address, _first_of, connected, in_turn
+from aiml_music._io.network.connecting import Address, Race, connected, first_of, in_turn
 from aiml_music._io.network.streams import SocketStream
+from aiml_music._io.network.tunnelled import TunnelledStream
 from aiml_music._io.pacer import pacer
 from tests._io.test_tls import context_of
 from tests._io.test_transport import black_hole
@@ -167,29 +168,51 @@ async def test_tls_joins_records() -> None:
             group.start_soon(anyio.to_thread.run_sync, other.echo)
             secure = await stream.start_tls(trusting(authority), "service.test")
             assert secure.get_extra_info("ssl_object").version().startswith("TLS")
+            assert secure.get_extra_info("is_readable") is None
             await secure.write(LARGE)
             longest, data = 0, b""
             while piece := await secure.read(65536):
                 longest, data = max(longest, len(piece)), data + piece
         assert data == LARGE
         assert longest > 16_384
-        assert secure.get_extra_info("is_readable") is None
         await secure.aclose()
 
 
-async def test_what_came_before_a_broken_record_is_handed_on() -> None:
-    """A fault behind good bytes does not take them along; it comes with the next read."""
+async def test_tls_within_a_stream_carries_as_much() -> None:
+    """What passes through another stream comes whole as well, and ends where the other side ends."""
+    authority = trustme.CA()
+    with pair() as (stream, theirs):
+        other = Secured(theirs, context_of(authority, "service.test"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.to_thread.run_sync, other.echo)
+            secure = TunnelledStream(stream, trusting(authority), "service.test", httpcore)
+            await secure.shake_hands()
+            assert secure.get_extra_info("ssl_object").version().startswith("TLS")
+            assert secure.get_extra_info("is_readable") is None
+            await secure.write(LARGE)
+            assert await everything(secure) == LARGE
+        await secure.aclose()
+
+
+@pytest.mark.parametrize("within", [False, True])
+async def test_what_came_before_a_broken_record_is_handed_on(*, within: bool) -> None:
+    """A fault behind good bytes does not take them along; it comes with the next read, and nothing can be written."""
     authority = trustme.CA()
     with pair() as (stream, theirs):
         other = Secured(theirs, context_of(authority, "service.test"))
         async with anyio.create_task_group() as group:
             group.start_soon(anyio.to_thread.run_sync, other.break_off)
-            secure = await stream.start_tls(trusting(authority), "service.test")
+            if within:
+                secure: Any = TunnelledStream(stream, trusting(authority), "service.test", httpcore)
+                await secure.shake_hands()
+            else:
+                secure = await stream.start_tls(trusting(authority), "service.test")
             assert await anyio.to_thread.run_sync(other.go_on.wait, 5)
-            data = await secure.read(65536)
-            assert data == b"paid for"
+            assert await secure.read(65536) == b"paid for"
             with pytest.raises(httpcore.ReadError) as caught:
                 await secure.read(65536)
+            with pytest.raises(httpcore.WriteError):
+                await secure.write(b"x")
             await secure.aclose()
         assert isinstance(caught.value.__cause__, ssl.SSLError)
 
@@ -205,7 +228,7 @@ async def test_an_address_that_says_nothing_is_overtaken() -> None:
     """The next address is tried while the first is still silent, and who loses is closed."""
     listener, good = listening()
     with black_hole() as silent, listener:
-        made = await _first_of([address_of(silent), good], [])
+        made = await first_of([address_of(silent), good], [])
         assert made.getpeername() == good[4]
         made.close()
 
@@ -214,15 +237,19 @@ async def test_two_that_connect_in_one_turn_are_one_connection() -> None:
     """Of several winners one is kept, and the others are closed."""
     listener, good = listening()
     with listener:
-        (await _first_of([good, good], [])).close()
-        (await _first_of([address_of(free_port()), good], [])).close()
+        (await first_of([good, good], [])).close()
+        (await first_of([address_of(free_port()), good], [])).close()
+        race = Race([])
+        for _ in range(2):
+            await race.run(good, anyio.Event(), anyio.CancelScope())
+        race.kept.close()
 
 
 async def test_every_address_may_refuse() -> None:
     """Then all of their reasons lie beneath the error."""
     refused = address_of(free_port())
     with pytest.raises(OSError, match="no address could be reached") as caught:
-        await _first_of([refused, refused], [])
+        await first_of([refused, refused], [])
     assert isinstance(caught.value.__cause__, ExceptionGroup)
     assert [type(error) for error in caught.value.__cause__.exceptions] == [ConnectionRefusedError] * 2
 
@@ -230,7 +257,7 @@ async def test_every_address_may_refuse() -> None:
 async def test_a_race_that_is_cancelled_leaves_nothing_open() -> None:
     """Neither the attempts nor their sockets stay."""
     with black_hole() as silent, anyio.move_on_after(0.01) as scope:
-        await _first_of([address_of(silent)] * 2, [])
+        await first_of([address_of(silent)] * 2, [])
     assert scope.cancelled_caught
 
 

@@ -7,6 +7,7 @@ the last, and the first to connect wins (RFC 8305).
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from itertools import chain, zip_longest
 
 import anyio
@@ -25,10 +26,7 @@ async def connected(host: str, port: int, options: Iterable[SocketOption]) -> so
         OSError: the name is unknown, or none of its addresses can be reached.
     """
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *options]
-    addresses = in_turn(await _addresses(host, port))
-    if len(addresses) == 1:
-        return await _connected_to(addresses[0], options)
-    return await _first_of(addresses, options)
+    return await first_of(in_turn(await _addresses(host, port)), options)
 
 
 async def _addresses(host: str, port: int) -> Sequence[Address]:
@@ -69,19 +67,23 @@ async def _connected_to(address: Address, options: Iterable[SocketOption]) -> so
 
 
 @define
-class _Race:
+class Race:
+    """Attempts to connect, of which the first to succeed is kept."""
+
     options: Sequence[SocketOption]
     winner: socket.socket | None = None
+    kept: ExitStack = field(factory=ExitStack)
     failures: list[OSError] = field(factory=list)
 
     async def run(self, address: Address, ended: anyio.Event, scope: anyio.CancelScope) -> None:
+        """Try one address; the winner ends the race."""
         try:
             made = await _connected_to(address, self.options)
         except OSError as error:
             self.failures.append(error)
         else:
             if self.winner is None:
-                self.winner = made
+                self.winner = self.kept.enter_context(made)
                 scope.cancel()
             else:
                 # Two can arrive in the same turn of the loop.
@@ -90,19 +92,24 @@ class _Race:
             ended.set()
 
 
-async def _first_of(addresses: Sequence[Address], options: Sequence[SocketOption]) -> socket.socket:
-    race = _Race(options)
-    try:
+async def first_of(addresses: Sequence[Address], options: Sequence[SocketOption]) -> socket.socket:
+    """Connect to one of several addresses.
+
+    Raises:
+        OSError: none of them can be reached.
+    """
+    if len(addresses) == 1:
+        return await _connected_to(addresses[0], options)
+    race = Race(options)
+    # A cancellation may come in the very turn in which one has won.
+    with race.kept:
         async with anyio.create_task_group() as group:
             for address in addresses:
                 ended = anyio.Event()
                 group.start_soon(race.run, address, ended, group.cancel_scope)
                 with anyio.move_on_after(_HEAD_START_SECONDS):
                     await ended.wait()
-    except BaseException:
-        if race.winner is not None:
-            race.winner.close()
-        raise
+        race.kept.pop_all()
     if race.winner is None:
         raise OSError("no address could be reached") from ExceptionGroup("of every address", race.failures)
     return race.winner
