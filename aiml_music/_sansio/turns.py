@@ -13,6 +13,8 @@ from collections.abc import Hashable, Iterator
 from attrs import define, field
 
 SLICE_SECONDS = 0.001
+SLICE_STEPS = 16
+"""A turn has no more than these, however fast they are: a promise that no clock has to keep."""
 MOST_AT_ONCE = 32
 IDLE_SECONDS = 0.005
 """Who has a place and makes no use of it for so long loses it, if others wait."""
@@ -29,9 +31,10 @@ class Slice:
     seconds: float = SLICE_SECONDS
     turn: int = 0
     _began: float = -math.inf
+    _steps: int = 0
 
     def grants(self, now: float, *, slept_in: int | None = None) -> bool:
-        """Say whether there is time left.
+        """Say whether there is time left for one more step, and count it.
 
         Args:
             now: seconds on any clock that only goes forward.
@@ -40,9 +43,10 @@ class Slice:
         if slept_in == self.turn:
             # The first to come back from there: this is another turn.
             self.turn += 1
-            self._began = now
-            return True
-        return now - self._began < self.seconds
+            self._began, self._steps = now, 0
+        granted = self._steps < SLICE_STEPS and now - self._began < self.seconds
+        self._steps += granted
+        return granted
 
 
 @define(eq=False)

@@ -1,6 +1,6 @@
 """Slices of an event loop's turns, and places for those who are served."""
 
-from aiml_music._sansio.turns import IDLE_SECONDS, PATIENCE_SECONDS, SLICE_SECONDS, Places, Slice
+from aiml_music._sansio.turns import IDLE_SECONDS, PATIENCE_SECONDS, SLICE_SECONDS, SLICE_STEPS, Places, Slice
 
 
 def test_a_slice_is_granted_until_it_is_used_up() -> None:
@@ -21,6 +21,14 @@ def test_the_first_to_come_back_begins_a_new_turn() -> None:
     assert slice_.grants(spent, slept_in=1)
     assert slice_.grants(spent + SLICE_SECONDS / 2, slept_in=1)
     assert not slice_.grants(spent * 2, slept_in=1)
+
+
+def test_a_slice_has_so_many_steps_at_most() -> None:
+    """However fast the steps are, or coarse the clock, others get a turn after sixteen of them."""
+    slice_ = Slice()
+    assert slice_.grants(0.0, slept_in=0)
+    assert [slice_.grants(0.0) for _ in range(SLICE_STEPS)] == [True] * (SLICE_STEPS - 1) + [False]
+    assert slice_.grants(0.0, slept_in=1)
 
 
 def test_whoever_comes_later_waits_in_order() -> None:
