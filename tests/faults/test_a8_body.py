@@ -16,6 +16,7 @@ import pytest
 
 from aiml_music import APIError, Flag, InDoubtTimeout, InvalidRequestError, ServerError, Timeouts, Track
 from aiml_music._io.clock import SystemClock
+from aiml_music._sansio.turns import SLICE_STEPS
 from tests._sansio.audio_files import cbr, wav
 from tests.answers import answer, chunked, envelope, generated, head, refused, uploaded
 from tests.calls import TRACK, TRACK_SECONDS, client_of
