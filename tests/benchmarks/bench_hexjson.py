@@ -56,8 +56,8 @@ def cut(document: bytes, size: int) -> list[bytes]:
     return [document[i : i + size] for i in range(0, len(document), size)]
 
 
-def compare() -> None:
-    """Print what the decoder costs in units of one `unhexlify` of the same digits."""
+def measured(rounds: int) -> dict[str, float]:
+    """Return the median seconds of the decoder in pieces of every size, and of its rivals."""
     document = HEADS["even"] + DIGITS + REST
     works: dict[str, Callable[[], object]] = {
         "unhexlify": lambda: unhexlify(DIGITS),
@@ -68,11 +68,16 @@ def compare() -> None:
             pieces = cut(head + DIGITS + REST, size)
             works[f"{size} B, audio at an {name} offset"] = partial(decode, pieces)
     # In turn, so that a slow moment of the machine falls on all alike.
-    times = [{name: seconds(work) for name, work in works.items()} for _ in range(ROUNDS)]
-    unit = median(time["unhexlify"] for time in times)
+    times = [{name: seconds(work) for name, work in works.items()} for _ in range(rounds)]
+    return {name: median(time[name] for time in times) for name in works}
+
+
+def compare() -> None:
+    """Print what the decoder costs in units of one `unhexlify` of the same digits."""
+    times = measured(ROUNDS)
+    unit = times["unhexlify"]
     say(f"{len(DIGITS) >> 20} MiB of digits, Python {sys.version.split()[0]}, median of {ROUNDS}")
-    for name in works:
-        taken = median(time[name] for time in times)
+    for name, taken in times.items():
         say(f"  {name:34} {taken * 1e3:8.2f} ms {taken / unit:6.2f} x")
 
 

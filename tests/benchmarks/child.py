@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import urllib.request
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.benchmarks.blocking import BLOCKING
@@ -43,11 +43,9 @@ async def async_tracks(job: Job) -> Numbers:
     async with opened(warm) as fetch:
         await fetch(files[0])
     files[0].unlink()
-    async with opened(way) as fetch, AsyncExitStack() as watching:
-        if job.lag:
-            await watching.enter_async_context(watched(numbers))
+    async with opened(way) as fetch:
         with metered(numbers):
-            async with asyncio.TaskGroup() as group:
+            async with watched(numbers) if job.lag else nullcontext(), asyncio.TaskGroup() as group:
                 for file in files:
                     group.create_task(fetch(file))
     return numbers
@@ -68,8 +66,8 @@ async def upload(job: Job) -> Numbers:
     client, way = UPLOADS[job.kind], Way(job, job.base(1))
     small = Path(job.reference + ".small")
     await client(way, small)
-    async with watched(numbers):
-        with metered(numbers):
+    with metered(numbers):
+        async with watched(numbers):
             await client(way, Path(job.reference))
     return numbers
 
