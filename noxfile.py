@@ -188,10 +188,15 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; prints ratios, asserts nothing."""
-    install(session, "-e", ".[all]", groups=("test",))
-    for script in sorted(Path("tests/benchmarks").glob("bench_*.py")):
-        session.run("python", "-m", f"tests.benchmarks.{script.stem}", *session.posargs)
+    """Measure, which takes a quarter of an hour; prints ratios, asserts nothing.
+
+    `-- --write` renews the page of the documentation, `-- --quick` only shows that everything works.
+    """
+    install(session, "-e", ".[all]", groups=("test", "bench"))
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+    if "--quick" not in session.posargs:
+        for script in sorted(Path("tests/benchmarks").glob("bench_*.py")):
+            session.run("python", "-m", f"tests.benchmarks.{script.stem}")
 
 
 @nox.session(venv_backend="none")

@@ -23,7 +23,9 @@ def say(line: str) -> None:
 def main() -> None:
     """Measure, print, and write what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few small tracks: shows that it works, measures nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few small tracks: shows that it works, measures nothing"
+    )
     parser.add_argument("--write", action="store_true", help="renew the page of the documentation")
     parser.add_argument("--docs", type=Path, default=_DOCS, help="the folder of that page")
     parser.add_argument("--keep", type=Path, help="a file for what was measured; where it exists, it is used instead")

@@ -146,4 +146,4 @@ def processor() -> str:
             found = [line.partition(": ")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         found = []
-    return f"{len(found)} × {found[0]}" if found else name
+    return f"{len(found)} x {found[0]}" if found else name

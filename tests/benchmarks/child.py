@@ -56,7 +56,7 @@ async def first_audio(job: Job) -> Numbers:
     client = FIRST_AUDIO[job.kind]
     await client(Way(job, job.base(1, "small")))
     heard = await client(Way(job, job.base(1)))
-    with urllib.request.urlopen(f"http://127.0.0.1:{job.ports['http']}/clock/1/") as answer:  # noqa: ASYNC210, S310 - all is over
+    with urllib.request.urlopen(f"http://127.0.0.1:{job.ports['http']}/clock/1/") as answer:  # noqa: ASYNC210 - all is over
         return {"first audio": heard - json.load(answer)["began"]}
 
 

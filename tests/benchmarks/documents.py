@@ -17,7 +17,9 @@ _SECONDS_A_BYTE_OF_WAV = 1 / (4 * 44_100)
 
 DOCUMENT_HEAD = b'{"data":{"audio":"'
 DOCUMENT_TAIL = b'","status":2},"base_resp":{"status_code":0,"status_msg":"success"}}'
-UPLOADED = b'{"voice_id":"vocal-1","instrumental_id":"instrumental-1","base_resp":{"status_code":0,"status_msg":"success"}}'
+UPLOADED = (
+    b'{"voice_id":"vocal-1","instrumental_id":"instrumental-1","base_resp":{"status_code":0,"status_msg":"success"}}'
+)
 REQUEST = {"model": "music-01", "lyrics": "##Side by side##", "refer_voice": "vocal-2025082518145625-6XW9wCOF"}
 REQUEST_BYTES = json.dumps(REQUEST).encode()
 GENERATE_PATH = "/v2/generate/audio/minimax/generate"

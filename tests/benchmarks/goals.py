@@ -9,7 +9,7 @@ from tests.benchmarks.cases import AIOHTTP_JSON, AIOHTTP_STREAM, BARE, FLOOR, HT
 KIB = 1024
 MILLI = 1e-3
 _STOCK = "httpx's stock transport copies each piece several times and buffers ahead of the reader"
-_CHECKED = "each track's frames are walked after it came (the check alone is about half a floor)"
+_CHECKED = "each track's frames are walked after it came"
 _TICKS = "each loop turn serves every socket that is readable; nothing yet bounds a turn"
 _MARGIN = 1.0
 
@@ -35,7 +35,7 @@ class Goal:
         try:
             value = self.value(figures)
         except KeyError:
-            return [self.what, limit, "–", "not measured here"]
+            return [self.what, limit, "-", "not measured here"]
         verdict = "met" if value <= self.limit else f"missed: {self.because}"
         return [self.what, limit, f"{value:.3g} {self.unit}", verdict]
 
@@ -52,14 +52,14 @@ def goals(scale: Scale) -> list[Goal]:
         Goal(
             f"CPU of {many} tracks, plain, over the floor",
             1.8,
-            "×",
+            "x",
             f"{_STOCK}, and {_CHECKED}",
             lambda f: ratio(f, "plain", OURS, FLOOR),
         ),
         Goal(
             f"CPU of {few} tracks, TLS, over the floor",
             1.7,
-            "×",
+            "x",
             f"{_STOCK}, a TLS record of 16 KiB at a time, and {_CHECKED}",
             lambda f: ratio(f, "tls", OURS, FLOOR),
         ),
@@ -80,8 +80,8 @@ def goals(scale: Scale) -> list[Goal]:
         Goal(
             f"CPU of {held} held calls over aiohttp's",
             2.5,
-            "×",
-            "every call makes a connection pool of its own for its one connection, reserves a file and checks its audio",
+            "x",
+            "every call makes a pool for its one connection, reserves a file and checks its audio",
             lambda f: ratio(f, "held", OURS, AIOHTTP_JSON),
         ),
         Goal(
@@ -115,8 +115,8 @@ def goals(scale: Scale) -> list[Goal]:
         Goal(
             "decoder over `unhexlify`, pieces of 64 KiB",
             1.25,
-            "×",
-            "the noise of the machine is larger than the difference",
+            "x",
+            "on this machine, in this run; a quiet one has come nearer",
             lambda f: (
                 f["decoder"]["65536 B, audio at an even offset"]["cpu"] / max(f["decoder"]["unhexlify"]["cpu"], 1e-9)
             ),
@@ -158,5 +158,5 @@ def against_peers(figures: Figures) -> list[list[str]]:
     found = []
     for what, case, number, peer in rows:
         if peer in figures[case] and number in figures[case][OURS]:
-            found.append([what, peer, f"{ratio(figures, case, OURS, peer, number):.2g} ×"])
+            found.append([what, peer, f"{ratio(figures, case, OURS, peer, number):.2g} x"])
     return found

@@ -21,7 +21,7 @@ from tests.benchmarks.documents import recording, track
 from tests.benchmarks.job import Job, Numbers
 
 ROOT = Path(__file__).parents[2]
-_MEMORY = Path("/dev/shm")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder of our own in it
 _PATIENCE = 600.0
 _SMALL_REFERENCE_BYTES = 2 * 1024 * 1024
 

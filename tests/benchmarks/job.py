@@ -2,11 +2,11 @@
 
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import attrs
 from attrs import define, frozen
@@ -88,11 +88,11 @@ class Way:
         return ssl.create_default_context(cafile=self.job.authority)
 
 
-Fetch = Callable[[Path], Awaitable[None]]
+Fetch = Callable[[Path], Coroutine[Any, Any, None]]
 """Make one call and put its track into a file."""
 AsyncClient = Callable[[Way], AbstractAsyncContextManager[Fetch]]
 BlockingClient = Callable[[Way, list[Path]], None]
 """Make all calls at once and put each track into its file."""
-FirstAudio = Callable[[Way], Awaitable[float]]
+FirstAudio = Callable[[Way], Coroutine[Any, Any, float]]
 """Make one call and return the moment of its first audio, by the system's monotonic clock."""
-Upload = Callable[[Way, Path], Awaitable[None]]
+Upload = Callable[[Way, Path], Coroutine[Any, Any, None]]

@@ -17,7 +17,7 @@ def plot(figures: Figures, scale: Scale) -> str:
     """Return the drawing."""
     kinds = [kind for kind in EVERY if kind in figures["plain"]]
     cpu = {kind: ratio(figures, "plain", kind, FLOOR) for kind in kinds}
-    panels = [panel(f"CPU of {scale.plain} tracks at once, plain, floor = 1", cpu, linear(cpu), "{:.1f} ×")]
+    panels = [panel(f"CPU of {scale.plain} tracks at once, plain, floor = 1", cpu, linear(cpu), "{:.1f} x")]
     if all("growth" in figures["plain"][kind] for kind in kinds):
         memory = {kind: figures["plain"][kind]["growth"] / scale.plain / KIB for kind in kinds}
         title = f"Growth of memory for each of {scale.plain} bodies in flight, KiB, logarithmic"

@@ -140,7 +140,7 @@ class Server:
     def listen(self, context: ssl.SSLContext | None) -> int:
         """Open a port of this machine and return it."""
         listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        listener.setblocking(False)
+        listener.settimeout(0)
         self._selector.register(listener, READ, partial(self._accept, listener, context))
         port: int = listener.getsockname()[1]
         return port
@@ -166,7 +166,7 @@ class Server:
 
     def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         client = listener.accept()[0]
-        client.setblocking(False)
+        client.settimeout(0)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is not None:
             client = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
