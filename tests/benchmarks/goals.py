@@ -11,7 +11,6 @@ MILLI = 1e-3
 _STOCK = "httpx's stock transport copies each piece several times and buffers ahead of the reader"
 _CHECKED = "each track's frames are walked after it came"
 _TICKS = "each loop turn serves every socket that is readable; nothing yet bounds a turn"
-_MARGIN = 1.0
 
 
 @frozen
@@ -146,7 +145,7 @@ def goals(scale: Scale) -> list[Goal]:
 
 
 def against_peers(figures: Figures) -> list[list[str]]:
-    """Return the same client's figures in units of its peers', where a limit of our own says nothing."""
+    """Return our figures in units of a peer's; less than one is less."""
     rows = [
         ("CPU a track, plain", "plain", "cpu", HTTPX_JSON),
         ("CPU a track, plain", "plain", "cpu", AIOHTTP_STREAM),

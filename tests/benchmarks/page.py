@@ -15,7 +15,7 @@ from tests.benchmarks.cases import (
     Figures,
     Scale,
 )
-from tests.benchmarks.goals import KIB, MILLI, goals, ratio
+from tests.benchmarks.goals import KIB, MILLI, against_peers, goals, ratio
 from tests.benchmarks.job import Numbers
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -43,6 +43,8 @@ def measured(figures: Figures, scale: Scale, machine: str) -> str:
             first(figures),
             f"### An upload of {scale.sizes.upload_bytes / 1e6:g} MB\n",
             uploads(figures, scale),
+            "### Ours in units of a peer's\n",
+            table(["quantity", "peer", "ours"], against_peers(figures)),
             "### The decoder alone\n",
             decoder(figures),
             "### Import\n",
