@@ -34,7 +34,12 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 # Where both transports have to give the same, by default and in the long form of the rigs.
-_BOTH_TRANSPORTS = {"tests._io.test_transport", "tests._io.test_tls", "tests._io.test_proxies"}
+_BOTH_TRANSPORTS = {
+    "tests._io.test_transport",
+    "tests._io.test_framing",
+    "tests._io.test_tls",
+    "tests._io.test_proxies",
+}
 _BOTH_TRANSPORTS_IN_LONG = {
     "tests._calls.test_attempt",
     *("tests.faults.test_a4_connecting", "tests.faults.test_a5_sending", "tests.faults.test_a6_waiting"),

@@ -4,10 +4,12 @@ import functools
 import importlib
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from aiml_music._io.network.backend import Backend
+from aiml_music._io.network.streams import SocketStream
 from aiml_music._sansio.ports import FaultKind, TransportFault
 
 if TYPE_CHECKING:
@@ -89,6 +91,20 @@ def _pool(context: ssl.SSLContext, proxy: "httpx.Proxy | None") -> Any:
     more = {} if socks else {"proxy_ssl_context": proxy.ssl_context, "socket_options": _keep_alive_options()}
     kind = core.AsyncSOCKSProxy if socks else core.AsyncHTTPProxy
     return kind(proxy_url=address, proxy_auth=proxy.raw_auth, **shared, **more)
+
+
+def expect_head(connected: Any) -> None:
+    """Let the body of the answer that comes now be taken past the library, if the connection is one of ours."""
+    if isinstance(connected, SocketStream):
+        connected.expect_head()
+
+
+def body_of(response: "httpx.Response") -> AsyncIterator[bytes] | None:
+    """Return the bytes of an answer, read past the library; None where its length or its connection forbid that."""
+    stream = response.extensions.get("network_stream")
+    lengths = response.headers.get_list("content-length")
+    plain = "transfer-encoding" not in response.headers and len(lengths) == 1 and lengths[0].isdecimal()
+    return stream.body(int(lengths[0])) if plain and isinstance(stream, SocketStream) else None
 
 
 @functools.cache

@@ -1,79 +1,65 @@
 """Keep an event loop responsive while hundreds of bodies come in at once; what is decided is in `_sansio.turns`."""
 
-import math
 import time
-from collections.abc import Hashable
+from collections import deque
 
 import anyio
 import anyio.lowlevel
 
-from aiml_music._sansio.turns import IDLE_SECONDS, Places, Slice
+from aiml_music._sansio.turns import Slice
 
-_BUFFER_BYTES = 64 * 1024
+_BUFFER_BYTES = 256 * 1024
 
 
 class Pacer:
-    """What all connections of one event loop share: its time, its places, and one buffer."""
+    """What all connections of one event loop share: its time, and one buffer."""
 
     def __init__(self) -> None:
         # Nothing is kept in it from one step to the next, and an event loop takes one step at a time.
         self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._slice = Slice()
-        self._places = Places()
-        self._events: dict[Hashable, anyio.Event] = {}
-        self._watching: Hashable | None = None
+        self._waiting: deque[anyio.Event] = deque()
+        self._called: set[anyio.Event] = set()
+        self._is_new = False
 
     async def step(self) -> None:
-        """Wait for the time to take one short step."""
-        who = object()
-        await self.enter(who)
-        self.leave(who)
+        """Wait until this turn of the loop, or a later one, has room for one step."""
+        if self._slice.grants(time.perf_counter()):
+            return
+        mine = anyio.Event()
+        self._waiting.append(mine)
+        while not await self._is_granted(mine):
+            # Called in vain, one is the first to be called again.
+            mine = anyio.Event()
+            self._waiting.appendleft(mine)
 
-    def holds(self, who: Hashable) -> bool:
-        """Say whether somebody has a place."""
-        return self._places.holds(who)
-
-    async def enter(self, who: Hashable) -> None:
-        """Wait for a place, and for time in this turn of the loop. Cancelled, the place is given back."""
+    async def _is_granted(self, mine: anyio.Event) -> bool:
+        if not self._called:
+            self._call()
         try:
-            if not self._places.enter(who, time.perf_counter()):
-                await self._admitted(who)
-            slept_in = None
-            while not self._slice.grants(time.perf_counter(), slept_in=slept_in):
-                slept_in = self._slice.turn
-                await anyio.lowlevel.checkpoint()
-        except BaseException:
-            self.leave(who)
-            raise
-
-    def pause(self, who: Hashable) -> None:
-        """Keep a place for the next step, which is about to come."""
-        self._places.pause(who, time.perf_counter())
-
-    def leave(self, who: Hashable) -> None:
-        """Give a place back, if it is held."""
-        self._places.leave(who)
-        self._admit()
-
-    async def _admitted(self, who: Hashable) -> None:
-        try:
-            while not self._places.holds(who):
-                event = self._events[who] = anyio.Event()
-                # The first alone looks at the clock: for those who make no use of their places.
-                first = self._places.first is who
-                self._watching = who if first else self._watching
-                with anyio.move_on_after(IDLE_SECONDS if first else math.inf):
-                    await event.wait()
-                self._admit()
+            await mine.wait()
+            if self._is_new:
+                self._is_new = False
+                self._slice.begin(time.perf_counter())
+            return self._slice.grants(time.perf_counter(), called=True)
         finally:
-            del self._events[who]
+            self._go(mine)
 
-    def _admit(self) -> None:
-        for who in self._places.admit(time.perf_counter()):
-            self._events[who].set()
-        first = self._places.first
-        if first is not None and first is not self._watching:
-            self._events[first].set()
+    def _call(self) -> None:
+        for _ in range(self._slice.to_call(len(self._waiting))):
+            one = self._waiting.popleft()
+            self._called.add(one)
+            one.set()
+        self._is_new = True
+
+    def _go(self, mine: anyio.Event) -> None:
+        """Wait no longer; the last of those who were called calls the next."""
+        if mine in self._called:
+            self._called.remove(mine)
+        else:
+            self._waiting.remove(mine)
+        if self._waiting and not self._called:
+            self._call()
 
 
 def pacer() -> Pacer:

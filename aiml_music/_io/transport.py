@@ -21,7 +21,7 @@ import anyio.to_thread
 from attrs import define, field
 
 from aiml_music._io.network_faults import as_fault
-from aiml_music._io.one_connection import one_connection
+from aiml_music._io.one_connection import body_of, expect_head, one_connection
 from aiml_music._io.pacer import pacer
 from aiml_music._io.proxies import proxy_for
 from aiml_music._io.tls import trusting_context, untrusting_context
@@ -119,6 +119,8 @@ class _Call:
         elif event == "http11.send_request_body.complete" and self.traced:
             # From here on, silence is the service at work.
             self.allow(math.inf)
+        elif event == "http11.receive_response_headers.started" and self.traced:
+            expect_head(self.connected)
 
     def allow(self, seconds: float) -> None:
         """Give the step that begins now so much time, and no longer."""
@@ -227,7 +229,8 @@ class _HttpxExchange:
 
     def __init__(self, transport: "httpx.AsyncHTTPTransport", response: "httpx.Response") -> None:
         self._transport = transport
-        self._parts = aiter(response.stream)  # type: ignore[arg-type]  # an async transport's stream is async
+        # Past the library where that is possible, which copies every piece and keeps the last.
+        self._parts = body_of(response) or aiter(response.stream)  # type: ignore[arg-type]  # an async transport's stream is async
         self.head = ResponseHead(
             status=response.status_code,
             headers=tuple(

@@ -1,78 +1,53 @@
-"""Slices of an event loop's turns, and places for those who are served."""
+"""How much is done in one turn of an event loop, and how many are called into the next."""
 
-from aiml_music._sansio.turns import IDLE_SECONDS, PATIENCE_SECONDS, SLICE_SECONDS, SLICE_STEPS, Places, Slice
-
-
-def test_a_slice_is_granted_until_it_is_used_up() -> None:
-    """Within one turn work goes on for a millisecond, counted from its first step."""
-    slice_ = Slice()
-    assert not slice_.grants(10.0)
-    assert slice_.grants(10.0, slept_in=0)
-    assert slice_.grants(10.0 + SLICE_SECONDS / 2)
-    assert not slice_.grants(10.0 + SLICE_SECONDS * 1.01)
+from aiml_music._sansio.turns import SLICE_SECONDS, SLICE_STEPS, Slice
 
 
-def test_the_first_to_come_back_begins_a_new_turn() -> None:
-    """Who gave way in the same turn shares the new one with the first, and no more than that."""
-    slice_ = Slice()
-    assert slice_.grants(0.0, slept_in=0)
-    spent = SLICE_SECONDS * 2
-    assert not slice_.grants(spent)
-    assert slice_.grants(spent, slept_in=1)
-    assert slice_.grants(spent + SLICE_SECONDS / 2, slept_in=1)
-    assert not slice_.grants(spent * 2, slept_in=1)
+def begun(now: float = 0.0) -> Slice:
+    made = Slice()
+    made.begin(now)
+    return made
 
 
-def test_a_slice_has_so_many_steps_at_most() -> None:
+def test_before_the_first_turn_there_is_no_room() -> None:
+    """Nobody knows how long the loop has been at work already."""
+    assert not Slice().grants(0.0)
+
+
+def test_a_turn_has_room_for_a_millisecond() -> None:
+    """Counted from its beginning, whoever takes the steps."""
+    turn = begun(10.0)
+    assert turn.grants(10.0)
+    assert turn.grants(10.0 + SLICE_SECONDS * 0.99, called=True)
+    assert not turn.grants(10.0 + SLICE_SECONDS)
+    turn.begin(20.0)
+    assert turn.grants(20.0)
+
+
+def test_a_turn_has_room_for_so_many_steps() -> None:
     """However fast the steps are, or coarse the clock, others get a turn after sixteen of them."""
-    slice_ = Slice()
-    assert slice_.grants(0.0, slept_in=0)
-    assert [slice_.grants(0.0) for _ in range(SLICE_STEPS)] == [True] * (SLICE_STEPS - 1) + [False]
-    assert slice_.grants(0.0, slept_in=1)
+    turn = begun()
+    assert [turn.grants(0.0) for _ in range(SLICE_STEPS + 1)] == [True] * SLICE_STEPS + [False]
 
 
-def test_whoever_comes_later_waits_in_order() -> None:
-    """Places are given in the order in which they were asked for."""
-    places = Places(most=2)
-    assert [places.enter(who, 0.0) for who in "abcd"] == [True, True, False, False]
-    assert places.first == "c"
-    assert list(places.admit(0.0)) == []
-    places.leave("a")
-    assert not places.enter("e", 0.0), "those who wait come first"
-    assert list(places.admit(0.0)) == ["c"]
-    assert places.holds("c")
-    assert not places.holds("a")
-    assert places.enter("b", 0.0)
+def test_one_more_is_called_than_found_room() -> None:
+    """Steps that others took, and those who were called in vain, do not count."""
+    turn = begun()
+    assert turn.to_call(100) == 1
+    turn.grants(0.0)
+    assert turn.to_call(100) == 1
+    for _ in range(3):
+        turn.grants(0.0, called=True)
+    turn.grants(SLICE_SECONDS, called=True)
+    assert turn.to_call(100) == 4
+    assert turn.to_call(2) == 2
+    turn.begin(1.0)
+    assert turn.to_call(100) == 1
 
 
-def test_nobody_waits_by_default() -> None:
-    """An empty queue has no first, and to leave it changes nothing."""
-    places = Places()
-    places.leave("stranger")
-    places.pause("stranger", 0.0)
-    assert places.first is None
-    assert not places.holds("stranger")
-
-
-def test_a_place_that_is_not_made_use_of_goes_to_others() -> None:
-    """A body whose reader is slow holds nobody up; one that is at work keeps its place, however long it takes."""
-    places = Places(most=2)
-    for who in "abc":
-        places.enter(who, 0.0)
-    places.pause("b", 0.0)
-    assert list(places.admit(IDLE_SECONDS / 2)) == []
-    assert list(places.admit(IDLE_SECONDS)) == ["c"]
-    assert places.holds("a")
-    assert not places.holds("b")
-    assert not places.enter("b", IDLE_SECONDS)
-
-
-def test_nobody_waits_for_ever() -> None:
-    """After two seconds those who wait are let in one by one, at the cost of who has been served longest."""
-    places = Places(most=2)
-    for who in "abcd":
-        places.enter(who, 0.0)
-    assert list(places.admit(PATIENCE_SECONDS)) == ["c"]
-    assert not places.holds("a")
-    assert list(places.admit(PATIENCE_SECONDS + 2 * IDLE_SECONDS)) == ["d"]
-    assert not places.holds("b")
+def test_no_more_are_called_than_there_can_be_steps() -> None:
+    """The others would be called in vain."""
+    turn = begun()
+    for _ in range(SLICE_STEPS):
+        turn.grants(0.0, called=True)
+    assert turn.to_call(100) == SLICE_STEPS
