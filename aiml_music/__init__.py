@@ -1,43 +1,62 @@
-"""Async-first client for AI/ML API's music endpoints: never pay twice, never lose a track you paid for."""
+"""Async-first client for AI/ML API's music endpoints: never pay twice, never lose a track you paid for.
 
-from aiml_music._calls.generation import Generation
-from aiml_music._calls.stream import AudioStream
-from aiml_music._sansio.audio import AudioFormatError, AudioInfo
-from aiml_music._sansio.errors import (
-    APIError,
-    AuthenticationError,
-    BudgetExceededError,
-    ConfigError,
-    ContentRefusedError,
-    CreditsError,
-    InDoubtError,
-    InDoubtTimeout,
-    InputError,
-    InvalidRequestError,
-    LedgerBusyError,
-    LedgerCorruptError,
-    LedgerError,
-    MusicError,
-    NotFoundError,
-    NotSentError,
-    NotSentTimeout,
-    OutputExistsError,
-    PayloadError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    StorageError,
-)
-from aiml_music._sansio.events import Event, EventKind
-from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
-from aiml_music._sansio.lyrics import LyricsWarning
-from aiml_music._sansio.models import AudioFacts, AudioSetting, Flag, Purpose, Receipt, Reference, Track
-from aiml_music._sansio.options import Timeouts
-from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
-from aiml_music._sansio.retry import RetryPolicy
+A name is loaded when it is first asked for, so that `import aiml_music` alone costs next to nothing.
+"""
+
+import importlib
+
 from aiml_music._version import __version__
-from aiml_music.client import AsyncMusicClient
-from aiml_music.sync import BlockingAudioStream, BlockingGeneration, BlockingWarning, MusicClient
+
+# As `typing` has it, which would take longer than all the rest here.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from aiml_music._calls.generation import Generation
+    from aiml_music._calls.stream import AudioStream
+    from aiml_music._sansio.audio import AudioFormatError, AudioInfo
+    from aiml_music._sansio.errors import (
+        APIError,
+        AuthenticationError,
+        BudgetExceededError,
+        ConfigError,
+        ContentRefusedError,
+        CreditsError,
+        InDoubtError,
+        InDoubtTimeout,
+        InputError,
+        InvalidRequestError,
+        LedgerBusyError,
+        LedgerCorruptError,
+        LedgerError,
+        MusicError,
+        NotFoundError,
+        NotSentError,
+        NotSentTimeout,
+        OutputExistsError,
+        PayloadError,
+        PermissionDeniedError,
+        RateLimitError,
+        ServerError,
+        StorageError,
+    )
+    from aiml_music._sansio.events import Event, EventKind
+    from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
+    from aiml_music._sansio.lyrics import LyricsWarning
+    from aiml_music._sansio.models import AudioFacts, AudioSetting, Flag, Purpose, Receipt, Reference, Track
+    from aiml_music._sansio.options import Timeouts
+    from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
+    from aiml_music._sansio.retry import RetryPolicy
+    from aiml_music.client import AsyncMusicClient
+    from aiml_music.sync import BlockingAudioStream, BlockingGeneration, BlockingWarning, MusicClient
+else:
+    # Type checkers would take every misspelt name for one of ours.
+    def __getattr__(name: str) -> object:
+        for home, names in _HOMES.items():
+            if name in names:
+                thing = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+                return thing
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "APIError",
@@ -93,3 +112,51 @@ __all__ = [
     "Track",
     "__version__",
 ]
+
+# For the one who runs this, what the imports above are for type checkers.
+_HOMES = {
+    "_calls.generation": ("Generation",),
+    "_calls.stream": ("AudioStream",),
+    "_sansio.audio": ("AudioFormatError", "AudioInfo"),
+    "_sansio.errors": (
+        "APIError",
+        "AuthenticationError",
+        "BudgetExceededError",
+        "ConfigError",
+        "ContentRefusedError",
+        "CreditsError",
+        "InDoubtError",
+        "InDoubtTimeout",
+        "InputError",
+        "InvalidRequestError",
+        "LedgerBusyError",
+        "LedgerCorruptError",
+        "LedgerError",
+        "MusicError",
+        "NotFoundError",
+        "NotSentError",
+        "NotSentTimeout",
+        "OutputExistsError",
+        "PayloadError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "ServerError",
+        "StorageError",
+    ),
+    "_sansio.events": ("Event", "EventKind"),
+    "_sansio.hexjson": ("HexAudioDecoder", "HexDecodeError"),
+    "_sansio.lyrics": ("LyricsWarning",),
+    "_sansio.models": ("AudioFacts", "AudioSetting", "Flag", "Purpose", "Receipt", "Reference", "Track"),
+    "_sansio.options": ("Timeouts",),
+    "_sansio.outcome": ("Attempt", "Money", "Operation", "Outcome", "Phase"),
+    "_sansio.retry": ("RetryPolicy",),
+    "client": ("AsyncMusicClient",),
+    "sync": ("BlockingAudioStream", "BlockingGeneration", "BlockingWarning", "MusicClient"),
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+del TYPE_CHECKING

@@ -3,10 +3,7 @@
 import asyncio
 import copy
 import io
-import os
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -499,9 +496,3 @@ def test_a_transport_of_another_name_is_refused() -> None:
         kind(api_key=KEY, transport="stock")
         with pytest.raises(ConfigError, match="'stok' is unknown; there is 'stock'"):
             kind(api_key=KEY, transport="stok")  # type: ignore[arg-type]  # as it is mistyped
-
-
-def test_the_import_stays_cheap() -> None:
-    """The HTTP library is loaded by the first call, not by the import."""
-    code = "import sys, aiml_music; sys.exit('httpx' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ}).returncode == 0

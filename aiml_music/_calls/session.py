@@ -13,6 +13,7 @@ from aiml_music._calls.delivery import SHELTER_SECONDS, Target
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.queue import Queue
 from aiml_music._calls.reports import Reports
+from aiml_music._io.event_loops import get_ready_for_loops
 from aiml_music._sansio.concurrency import ConcurrencyLimit
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.models import AudioFormat
@@ -58,6 +59,7 @@ class Session:
     def __attrs_post_init__(self) -> None:
         self.quotas = {operation: RetryQuota() for operation in Operation}
         self._reports = Reports(self._on_event)
+        get_ready_for_loops()
 
     def call(self, plan: Plan) -> Call:
         """Return a call that will queue with all others of this session.

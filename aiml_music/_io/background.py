@@ -1,13 +1,15 @@
 """Work that nobody's cancellation reaches but its own, and the end of the event loop's."""
 
-import asyncio
 import contextvars
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 # An event loop keeps no task alive by itself.
-_running: set[asyncio.Task[None]] = set()
+_running: "set[asyncio.Task[None]]" = set()
 
 
 def start_detached(work: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
@@ -19,6 +21,8 @@ def start_detached(work: Callable[[], Coroutine[Any, Any, None]], *, name: str) 
     if trio is not None and trio.lowlevel.in_trio_task():
         trio.lowlevel.spawn_system_task(work, name=name, context=contextvars.copy_context())
         return
+    import asyncio  # noqa: PLC0415 - slow to load, and it runs here already
+
     task = asyncio.get_running_loop().create_task(work(), name=name)
     _running.add(task)
     task.add_done_callback(_running.discard)

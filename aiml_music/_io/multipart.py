@@ -4,8 +4,7 @@ Nothing of the caller's gets into the heads of the parts: the file name is a con
 from closed sets. What may be sent is decided elsewhere.
 """
 
-import hashlib
-import secrets
+import os
 from collections.abc import AsyncIterator, Iterator
 
 from anyio import to_thread
@@ -37,7 +36,7 @@ class MultipartBody:
         if media_type not in _FILE_NAMES:
             raise ValueError(f"media_type must be one of {', '.join(_FILE_NAMES)}")
         # 128 random bits do not occur in a file by chance, nor by the design of whoever made it.
-        boundary = boundary or secrets.token_hex(16)
+        boundary = boundary or os.urandom(16).hex()
         self._source = source
         self._opening = (
             f"--{boundary}\r\n"
@@ -72,6 +71,8 @@ class MultipartBody:
         return _FromThread(self._pieces())
 
     def _pieces(self) -> Iterator[bytes]:
+        import hashlib  # noqa: PLC0415 - slow to load, and the HTTP library has done it
+
         yield self._opening
         digest = hashlib.sha256()
         size = self._source.size

@@ -8,7 +8,6 @@ worker thread.
 import errno
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -343,7 +342,7 @@ def write_file(
         sink = FileSink.reserve(
             target,
             expected_bytes=size,
-            token=secrets.token_hex(8),
+            token=os.urandom(8).hex(),
             overwrite=overwrite,
             system=system,
             circumstances=_AFTER_MONEY,

@@ -89,8 +89,10 @@ _libraries: list[ModuleType] = []
 
 
 def _import() -> ModuleType:
-    # httpx itself puts this off until its first transport is made, which is on the loop.
-    importlib.import_module("httpcore")
+    # Put off until later, all this would be loaded on the loop: by httpx for its first transport, by Python and asyncio
+    # for the first name they look up.
+    for name in ("httpcore", "encodings.idna", "concurrent.futures.thread"):
+        importlib.import_module(name)
     return importlib.import_module("httpx")
 
 

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from attrs import define, field, frozen
@@ -255,6 +254,8 @@ def parse_retry_after(value: str | None, *, date: str | None, now: float) -> flo
 def _http_date(text: str) -> float | None:
     if not _DATE.fullmatch(text):
         return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to load, and whoever speaks HTTP has done it
+
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
