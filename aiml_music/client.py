@@ -23,6 +23,7 @@ from aiml_music._calls.session import Session
 from aiml_music._calls.stream import AudioStream
 from aiml_music._calls.upload import upload
 from aiml_music._io.clock import SystemClock
+from aiml_music._io.pacer import pacer
 from aiml_music._io.sources import SourceInput
 from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio import order
@@ -263,6 +264,8 @@ class AsyncMusicClient:
                 stored, and `salvage` holds it. `outcome` tells which.
             MusicError: see the error tree; every error says what happened to the request and to the money.
         """
+        # Hundreds of calls may begin in one turn of the loop.
+        await pacer().step()
         asked = _generate_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )

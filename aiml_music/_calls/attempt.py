@@ -163,19 +163,20 @@ class Attempting:
         if not data:
             self._conclude(exchange.head)
             return b""
-        audio = bytearray()
+        audio: list[bytes] = []
         try:
             for count, piece in enumerate(self._encoding.pieces(data)):
                 self._recognise(exchange.head, piece)
-                audio += self._decoder.feed(piece)
+                audio.append(self._decoder.feed(piece))
                 if count:
                     # A few bytes of gzip can be megabytes: the loop is others' too.
                     await anyio.lowlevel.cancel_shielded_checkpoint()
         except (HexDecodeError, InflateError) as error:
             # What was good before the fault was paid for: hand it on first, and fail at the next step.
-            audio += error.decoded if isinstance(error, HexDecodeError) else b""
+            audio.append(error.decoded if isinstance(error, HexDecodeError) else b"")
             self._last = verdict.of_broken_answer(self.evidence, error.reason)
-        return bytes(audio)
+        # Of the one piece there is without gzip, no copy is made.
+        return b"".join(audio)
 
     async def _more(self, exchange: Exchange) -> bytes:
         """Return the next bytes of the body; empty at its end, or where a whole document needs no more."""
@@ -205,10 +206,11 @@ class Attempting:
         self._beginning += data
         if not self._beginning.strip() or _BOM.startswith(self._beginning):
             return
-        self._recognised = True
-        if not looks_like_json(self._beginning):
+        # What waits for its next bytes is to hold none of its last ones.
+        self._recognised, first, self._beginning = True, self._beginning, b""
+        if not looks_like_json(first):
             secret = self._plan.key.reveal()
-            beginning = clean(self._beginning[:8192].decode("utf-8", "replace"), secret=secret, max_chars=200)
+            beginning = clean(first[:8192].decode("utf-8", "replace"), secret=secret, max_chars=200)
             kind = clean(head.header("content-type") or "no content type", secret=secret, max_chars=80)
             raise EndedBadlyError(verdict.of_foreign_body(self.evidence, kind, beginning))
 

@@ -1,19 +1,21 @@
 """The way of a paid track: received, inspected, kept; and what is saved of it when something goes wrong."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 from attrs import frozen
 
 from aiml_music._calls.call import Call
 from aiml_music._calls.reservation import reserve
+from aiml_music._io.disk import on_disk
+from aiml_music._io.pacer import pacer
 from aiml_music._io.sinks import FileSink, MemorySink, write_file
 from aiml_music._sansio import verdict
-from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
+from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probing
 from aiml_music._sansio.errors import MusicError, StorageError
 from aiml_music._sansio.inspection import flags_of
 from aiml_music._sansio.models import AudioFormat, Track
@@ -59,14 +61,14 @@ async def deliver(
         await call.open()
         return await Delivery(call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds).track()
     finally:
-        # Nothing is left to discard of a track that was kept or salvaged.
-        await _discard(sink)
+        if sink.is_open:
+            await _discard(sink)
 
 
 async def _discard(sink: FileSink) -> None:
     try:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(sink.discard)
+            await on_disk(sink.discard)
     except BaseException:
         # A second cancellation by asyncio itself takes no notice of a shield.
         sink.discard()
@@ -123,6 +125,8 @@ class Delivery:
         try:
             while piece := await self._call.read():
                 self._store(piece)
+                # Hundreds of bodies wait at once, and what they hold adds up.
+                del piece
         except MusicError as error:
             error.salvage = await self._salvage("partial")
             raise
@@ -156,7 +160,7 @@ class Delivery:
             self._inspected = True
             return None
         try:
-            info = await anyio.to_thread.run_sync(probe, self._sink.read_at, self._sink.size)
+            info = await _measured(self._sink)
         except AudioFormatError as error:
             problem = f"the audio is not {self._format}: {error.reason}"
         else:
@@ -169,7 +173,7 @@ class Delivery:
         raise failure
 
     async def _keep(self, audio: AudioInfo | None) -> Track:
-        content, path = await anyio.to_thread.run_sync(self._stored)
+        content, path = await on_disk(self._stored)
         reply = self._call.reply
         size_bytes = self._sink.size
         return Track(
@@ -218,7 +222,7 @@ class Delivery:
             return sink.content() or None
         kept: Path | bytes | None = None
         with anyio.CancelScope(shield=True):
-            kept = await anyio.to_thread.run_sync(_salvaged, sink, kind)
+            kept = await on_disk(partial(_salvaged, sink, kind))
         return kept  # noqa: RET504 - a scope may swallow what is in it, says mypy of a return inside
 
 
@@ -226,6 +230,18 @@ def _salvaged(sink: FileSink, kind: Literal["partial", "unverified"]) -> Path | 
     kept = sink.salvage(kind)
     # Where somebody removed the file, its bytes can still be read.
     return kept or sink.to_memory().content() or None
+
+
+async def _measured(sink: FileSink | MemorySink) -> AudioInfo:
+    """Measure a track on the loop, in steps: threads at the same work take the interpreter from it for longer."""
+    steps, mine = probing(sink.read_at, sink.size), pacer()
+    while True:
+        await mine.step()
+        try:
+            next(steps)
+        except StopIteration as end:
+            info: AudioInfo = end.value
+            return info
 
 
 def _unstored(salvage: bytes, trouble: OSError) -> StorageError:

@@ -4,8 +4,7 @@ import threading
 import uuid
 from pathlib import Path
 
-import anyio.to_thread
-
+from aiml_music._io.disk import on_disk
 from aiml_music._io.sinks import FileSink
 
 
@@ -30,7 +29,7 @@ async def reserve(target: Path, *, expected_bytes: int, overwrite: bool) -> File
         )
 
     try:
-        return await anyio.to_thread.run_sync(work)
+        return await on_disk(work)
     except BaseException:
         reserving.abandon()
         raise

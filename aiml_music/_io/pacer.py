@@ -37,7 +37,9 @@ class Pacer:
         if not self._called:
             self._call()
         try:
-            await mine.wait()
+            # Shielded: a limit for somebody's silence must not run out because it is us who are busy.
+            with anyio.CancelScope(shield=True):
+                await mine.wait()
             if self._is_new:
                 self._is_new = False
                 self._slice.begin(time.perf_counter())

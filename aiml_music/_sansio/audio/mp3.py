@@ -6,13 +6,21 @@ Owns the walk: tags, junk, runs of frames, and the bounds on all three. What one
 import math
 import re
 from collections import Counter
+from collections.abc import Generator, Iterator
 from typing import Final
 
 from attrs import define, field
 
 from aiml_music._sansio.audio.impostors import guess, sniff
 from aiml_music._sansio.audio.info import AudioFormatError, AudioInfo, ReadAt
-from aiml_music._sansio.audio.mp3_frames import HEADERS, MAX_FRAME_BYTES, FrameHeader, channels_of, claimed_frames
+from aiml_music._sansio.audio.mp3_frames import (
+    FRAME_BYTES,
+    HEADERS,
+    MAX_FRAME_BYTES,
+    FrameHeader,
+    channels_of,
+    claimed_frames,
+)
 from aiml_music._sansio.audio.window import Window
 
 # Bytes that may be skipped in one file as neither frame nor tag, before, between and behind its frames.
@@ -33,8 +41,8 @@ _APE: Final = re.compile(rb"APETAGEX.{4}(.{4}).{16}", re.DOTALL)
 _SIDE_INFO_END: Final = 36
 
 
-def probe_mp3(read_at: ReadAt, size: int) -> AudioInfo:
-    """Measure an MP3 of `size` bytes.
+def probe_mp3(read_at: ReadAt, size: int) -> Generator[None, None, AudioInfo]:
+    """Measure an MP3 of `size` bytes, one window after the other; yields between them.
 
     Raises:
         AudioFormatError: There is no Layer III sound in it, or no end to it within `MAX_WALK_BYTES`.
@@ -42,7 +50,7 @@ def probe_mp3(read_at: ReadAt, size: int) -> AudioInfo:
     walk = _Walk(Window(read_at=read_at, size=size, span=_WINDOW_BYTES, max_bytes=MAX_WALK_BYTES))
     frame: FrameHeader | None = walk.open()
     while frame is not None:
-        walk.follow(frame.sample_rate_hz)
+        yield from walk.follow(frame.sample_rate_hz)
         frame = walk.lock()
     return walk.info()
 
@@ -87,7 +95,7 @@ class _Walk:
     claimed: int = 0
     channels: int = 0
     sample_rate_hz: int = 0
-    counts: Counter[FrameHeader] = field(factory=Counter)
+    heads: Counter[bytes] = field(factory=Counter)
 
     def open(self) -> FrameHeader:
         """Go to the first frame of sound, past tags, junk and the encoder's own header."""
@@ -122,26 +130,33 @@ class _Walk:
         self.truncated |= self.source.size - self.at > self.junk_left
         return None
 
-    def follow(self, rate: int) -> None:
+    def follow(self, rate: int) -> Iterator[None]:
         """Count frames of one sample rate for as long as each begins where the last ended."""
-        source, counts = self.source, self.counts
+        source, size_of = self.source, FRAME_BYTES[rate].get
         while True:
             begin = at = source.hold(self.at, MAX_FRAME_BYTES)
-            data, room = source.data, len(source.data)
-            while (frame := HEADERS.get(data[at : at + 3])) and frame.sample_rate_hz == rate:
-                if at + frame.size > room:
+            data, room, heads = source.data, len(source.data), []
+            while size := size_of(head := data[at : at + 3]):
+                if at + size > room:
                     break
-                counts[frame] += 1
-                at += frame.size
+                heads.append(head)
+                at += size
+            self.heads.update(heads)
             self.at += at - begin
             if at == begin:
                 break
-        if (frame and frame.sample_rate_hz == rate) or _CUT_HEADER.fullmatch(data, at):
+            # Hundreds of tracks may be measured at once, and wait for each other between two windows.
+            source.let_go()
+            data = b""
+            yield
+        if size or _CUT_HEADER.fullmatch(data, at):
             self._end_early()
 
     def info(self) -> AudioInfo:
         """Sum up the frames counted."""
-        counts = self.counts
+        counts: Counter[FrameHeader] = Counter()
+        for head, count in self.heads.items():
+            counts[HEADERS[head]] += count
         if not counts:
             raise AudioFormatError("it is an MP3 without a whole frame of sound")
         seconds = {frame: count * frame.samples / frame.sample_rate_hz for frame, count in counts.items()}

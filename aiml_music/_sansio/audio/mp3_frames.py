@@ -4,7 +4,7 @@ Reads no stream: what a run of frames amounts to is for `mp3.py`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -57,8 +57,12 @@ def _headers() -> Iterator[tuple[bytes, FrameHeader]]:
                             yield bytes((0xFF, second, third | private)), header
 
 
-# 1008 keys: one look-up a frame is what lets ten minutes be walked in milliseconds.
 HEADERS: Final = dict(_headers())
+# For each sample rate. One look-up a frame is what lets ten minutes be walked in milliseconds.
+FRAME_BYTES: Final[Mapping[int, Mapping[bytes, int]]] = {
+    rate: {head: frame.size for head, frame in HEADERS.items() if frame.sample_rate_hz == rate}
+    for rate in {frame.sample_rate_hz for frame in HEADERS.values()}
+}
 
 
 def channels_of(frame: bytes) -> int:

@@ -39,6 +39,10 @@ class Window:
             self._fetch(offset)
         return offset - self.start
 
+    def let_go(self) -> None:
+        """Hold nothing until the next `hold`."""
+        self.start, self.data = self.start + len(self.data), b""
+
     def _fetch(self, offset: int) -> None:
         count = max(0, min(self.span, self.size - offset))
         self._fetched += count
