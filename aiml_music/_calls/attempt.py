@@ -4,8 +4,8 @@ Every trouble leaves as `EndedBadlyError` with the verdict of `_sansio.verdict`;
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -113,15 +113,7 @@ class Attempting:
         Raises:
             EndedBadlyError: it ended otherwise.
         """
-        with self._judging():
-            exchange = self._exchange = await self._within(self._send)
-            self.status = exchange.head.status
-            self.tracing = read_tracing(exchange.head, secret=self._plan.key.reveal())
-            if not exchange.head.is_success:
-                raise EndedBadlyError(await self._refused(exchange))
-            self._encoding = encoding_of(exchange.head.header("content-encoding"))
-            while not self._waiting and self.reply is None:
-                self._waiting = await self._advance(exchange)
+        await self._judged(self._begin)
 
     async def read(self) -> bytes:
         """Return the next audio; empty at the end.
@@ -129,20 +121,44 @@ class Attempting:
         Raises:
             EndedBadlyError: the answer ended otherwise than it began to.
         """
-        piece, self._waiting = self._waiting, b""
-        with self._judging():
-            while not piece and self.reply is None:
-                if self._exchange is None:
-                    # An end that is not one must not look like one: the rest was paid for.
-                    raise RuntimeError("the answer was left before its end")
-                piece = await self._advance(self._exchange)
-        return piece
+        return await self._judged(self._read)
 
     async def aclose(self) -> None:
         """Let go of the connection."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             await exchange.aclose()
+
+    async def _judged(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Take a step, and say of its troubles what they mean."""
+        try:
+            return await step()
+        except TransportFault as fault:
+            # Libraries quote the wire in their texts, and a server may have written the key on it.
+            told = TransportFault(fault.kind, clean(fault.detail, secret=self._plan.key.reveal()))
+            problem = verdict.of_fault(self.evidence, told)
+        except (HexDecodeError, InflateError) as error:
+            problem = verdict.of_broken_answer(self.evidence, error.reason)
+        raise EndedBadlyError(problem)
+
+    async def _begin(self) -> None:
+        exchange = self._exchange = await self._within(self._send)
+        self.status = exchange.head.status
+        self.tracing = read_tracing(exchange.head, secret=self._plan.key.reveal())
+        if not exchange.head.is_success:
+            raise EndedBadlyError(await self._refused(exchange))
+        self._encoding = encoding_of(exchange.head.header("content-encoding"))
+        while not self._waiting and self.reply is None:
+            self._waiting = await self._advance(exchange)
+
+    async def _read(self) -> bytes:
+        piece, self._waiting = self._waiting, b""
+        while not piece and self.reply is None:
+            if self._exchange is None:
+                # An end that is not one must not look like one: the rest was paid for.
+                raise RuntimeError("the answer was left before its end")
+            piece = await self._advance(self._exchange)
+        return piece
 
     async def _send(self) -> Exchange:
         plan = self._plan
@@ -163,19 +179,20 @@ class Attempting:
         if not data:
             self._conclude(exchange.head)
             return b""
-        audio = bytearray()
+        # Most bodies are one piece at a time, which a join hands on as it is: a copy would cost as much as its digits.
+        audio: list[bytes] = []
         try:
             for count, piece in enumerate(self._encoding.pieces(data)):
                 self._recognise(exchange.head, piece)
-                audio += self._decoder.feed(piece)
+                audio.append(self._decoder.feed(piece))
                 if count:
                     # A few bytes of gzip can be megabytes: the loop is others' too.
                     await anyio.lowlevel.cancel_shielded_checkpoint()
         except (HexDecodeError, InflateError) as error:
             # What was good before the fault was paid for: hand it on first, and fail at the next step.
-            audio += error.decoded if isinstance(error, HexDecodeError) else b""
+            audio.append(error.decoded if isinstance(error, HexDecodeError) else b"")
             self._last = verdict.of_broken_answer(self.evidence, error.reason)
-        return bytes(audio)
+        return b"".join(audio)
 
     async def _more(self, exchange: Exchange) -> bytes:
         """Return the next bytes of the body; empty at its end, or where a whole document needs no more."""
@@ -260,17 +277,3 @@ class Attempting:
         else:
             what = f"the time limit of {total:g} s ran out"
         raise EndedBadlyError(verdict.of_timeout(self.evidence, what))
-
-    @contextmanager
-    def _judging(self) -> Iterator[None]:
-        try:
-            yield
-        except TransportFault as fault:
-            # Libraries quote the wire in their texts, and a server may have written the key on it.
-            told = TransportFault(fault.kind, clean(fault.detail, secret=self._plan.key.reveal()))
-            problem = verdict.of_fault(self.evidence, told)
-        except (HexDecodeError, InflateError) as error:
-            problem = verdict.of_broken_answer(self.evidence, error.reason)
-        else:
-            return
-        raise EndedBadlyError(problem)

@@ -122,11 +122,14 @@ class Call:
         Raises:
             MusicError: the answer ended otherwise than it began to.
         """
-        with self._noting_cancellation():
-            try:
-                return await self._current.read()
-            except EndedBadlyError as ended:
-                problem = ended.problem
+        # Once for every piece of every track, and a context manager would cost as much as the reading.
+        try:
+            return await self._current.read()
+        except EndedBadlyError as ended:
+            problem = ended.problem
+        except anyio.get_cancelled_exc_class() as cancelled:
+            self.note(cancelled)
+            raise
         raise self.error(problem)
 
     @property
