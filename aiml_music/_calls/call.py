@@ -4,7 +4,7 @@ No limit of time and no task group is held between two steps: the blocking facad
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -33,6 +33,7 @@ from aiml_music._sansio.verdict import Evidence, Problem
 from aiml_music._sansio.wire import Reply, Tracing
 
 E = TypeVar("E", bound=MusicError)
+T = TypeVar("T")
 
 
 class Call:
@@ -122,9 +123,20 @@ class Call:
         Raises:
             MusicError: the answer ended otherwise than it began to.
         """
-        # Once for every piece of every track, and a context manager would cost as much as the reading.
+        return await self._reading(self._current.read())
+
+    async def read_on(self, take: Callable[[bytes], None]) -> None:
+        """Hand all audio that is still to come to `take`, in order.
+
+        Raises:
+            MusicError: as `read`.
+        """
+        await self._reading(self._current.read_on(take))
+
+    async def _reading(self, step: Awaitable[T]) -> T:
+        # Once for every piece of a stream, and a context manager would cost as much as the reading.
         try:
-            return await self._current.read()
+            return await step
         except EndedBadlyError as ended:
             problem = ended.problem
         except anyio.get_cancelled_exc_class() as cancelled:

@@ -21,6 +21,8 @@ from aiml_music._sansio.outcome import Outcome, Phase
 
 # How long a track that is already coming in may hold up a cancellation, when there is a file to save it in.
 SHELTER_SECONDS = 30.0
+# So much in memory is looked at faster than a worker thread is asked.
+_SMALL_BYTES = 64 * 1024
 
 
 @frozen(kw_only=True)
@@ -58,9 +60,10 @@ async def deliver(
     try:
         await call.open()
         return await Delivery(call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds).track()
-    finally:
-        # Nothing is left to discard of a track that was kept or salvaged.
+    except BaseException:
+        # Of a track that was salvaged nothing is left to discard; of one that was kept, nobody need ask.
         await _discard(sink)
+        raise
 
 
 async def _discard(sink: FileSink) -> None:
@@ -71,6 +74,14 @@ async def _discard(sink: FileSink) -> None:
         # A second cancellation by asyncio itself takes no notice of a shield.
         sink.discard()
         raise
+
+
+class _UnusableError(Exception):
+    """What came is not the audio that was asked for; never seen by users."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class Delivery:
@@ -103,7 +114,7 @@ class Delivery:
     async def _deliver(self) -> Track:
         try:
             await self._receive()
-            return await self._keep(await self._inspect())
+            return await self._finish()
         except MusicError:
             raise
         except OSError as error:
@@ -121,8 +132,7 @@ class Delivery:
 
     async def _receive(self) -> None:
         try:
-            while piece := await self._call.read():
-                self._store(piece)
+            await self._call.read_on(self._store)
         except MusicError as error:
             error.salvage = await self._salvage("partial")
             raise
@@ -151,25 +161,37 @@ class Delivery:
             sink.discard()
             self._sink.write(piece)
 
-    async def _inspect(self) -> AudioInfo | None:
-        if self._format == "pcm":
-            self._inspected = True
-            return None
+    async def _finish(self) -> Track:
+        """Inspect the track and keep it, on one trip to a worker thread."""
+        sink = self._sink
         try:
-            info = await anyio.to_thread.run_sync(probe, self._sink.read_at, self._sink.size)
-        except AudioFormatError as error:
-            problem = f"the audio is not {self._format}: {error.reason}"
+            if isinstance(sink, MemorySink) and sink.size <= _SMALL_BYTES:
+                audio, content, path = self._settled()
+            else:
+                audio, content, path = await anyio.to_thread.run_sync(self._settled)
+        except _UnusableError as unusable:
+            problem = unusable.problem
         else:
-            if info.container == self._format:
-                self._inspected = True
-                return info
-            problem = f"the audio is {info.container}, not {self._format}"
+            return self._track(audio, content, path)
         failure = self._call.error(verdict.of_broken_answer(self._call.evidence, problem))
         failure.salvage = await self._salvage("unverified")
         raise failure
 
-    async def _keep(self, audio: AudioInfo | None) -> Track:
-        content, path = await anyio.to_thread.run_sync(self._stored)
+    def _settled(self) -> tuple[AudioInfo | None, bytes | None, Path | None]:
+        audio = None if self._format == "pcm" else self._audio()
+        self._inspected = True
+        return audio, *self._stored()
+
+    def _audio(self) -> AudioInfo:
+        try:
+            info = probe(self._sink.read_at, self._sink.size)
+        except AudioFormatError as error:
+            raise _UnusableError(f"the audio is not {self._format}: {error.reason}") from None
+        if info.container != self._format:
+            raise _UnusableError(f"the audio is {info.container}, not {self._format}")
+        return info
+
+    def _track(self, audio: AudioInfo | None, content: bytes | None, path: Path | None) -> Track:
         reply = self._call.reply
         size_bytes = self._sink.size
         return Track(
