@@ -1,4 +1,4 @@
-"""One call: its place in the queue, its attempts, its limit of time, and what it says when it ends.
+"""One call: its place in the queue, its attempts, its limit of time, and the errors it ends with.
 
 No limit of time and no task group is held between two steps: the blocking facade drives every step from another task.
 """
