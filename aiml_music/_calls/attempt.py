@@ -4,8 +4,9 @@ Every trouble leaves as `EndedBadlyError` with the verdict of `_sansio.verdict`;
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -90,6 +91,9 @@ class Attempting:
         self._whole_since: float | None = None
         self._waiting = b""
         self._last: Problem | None = None
+        self._scope: anyio.CancelScope
+        self._silence = self._left = math.inf
+        self._slow = ""
         self.status: int | None = None
         self.tracing = Tracing()
         self.reply: Reply | None = None
@@ -113,15 +117,11 @@ class Attempting:
         Raises:
             EndedBadlyError: it ended otherwise.
         """
-        with self._judging():
-            exchange = self._exchange = await self._within(self._send)
-            self.status = exchange.head.status
-            self.tracing = read_tracing(exchange.head, secret=self._plan.key.reveal())
-            if not exchange.head.is_success:
-                raise EndedBadlyError(await self._refused(exchange))
-            self._encoding = encoding_of(exchange.head.header("content-encoding"))
-            while not self._waiting and self.reply is None:
-                self._waiting = await self._advance(exchange)
+        exchange = await self._limited(self._send)
+        if not exchange.head.is_success:
+            raise EndedBadlyError(await self._refused(exchange))
+        while not self._waiting and self.reply is None:
+            self._waiting = await self._limited(self._advance)
 
     async def read(self) -> bytes:
         """Return the next audio; empty at the end.
@@ -130,13 +130,22 @@ class Attempting:
             EndedBadlyError: the answer ended otherwise than it began to.
         """
         piece, self._waiting = self._waiting, b""
-        with self._judging():
-            while not piece and self.reply is None:
-                if self._exchange is None:
-                    # An end that is not one must not look like one: the rest was paid for.
-                    raise RuntimeError("the answer was left before its end")
-                piece = await self._advance(self._exchange)
+        while not piece and self.reply is None:
+            piece = await self._limited(self._advance)
         return piece
+
+    async def read_on(self, take: Callable[[bytes], None]) -> None:
+        """Hand all audio that is still to come to `take`, in order.
+
+        One limit of time that moves on with every piece costs less than one for each.
+
+        Raises:
+            EndedBadlyError: as `read`.
+        """
+        if self._waiting:
+            take(await self.read())
+        while self.reply is None:
+            await self._limited(partial(self._hand_on, take))
 
     async def aclose(self) -> None:
         """Let go of the connection."""
@@ -144,9 +153,39 @@ class Attempting:
         if exchange is not None:
             await exchange.aclose()
 
+    async def _limited(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do work whose steps say how long they may take, and tell of its troubles what they mean."""
+        try:
+            with anyio.CancelScope() as self._scope:
+                return await work()
+            problem = verdict.of_timeout(self.evidence, self._what_ran_out())
+        except TransportFault as fault:
+            # Libraries quote the wire in their texts, and a server may have written the key on it.
+            told = TransportFault(fault.kind, clean(fault.detail, secret=self._plan.key.reveal()))
+            problem = verdict.of_fault(self.evidence, told)
+        except (HexDecodeError, InflateError) as error:
+            problem = verdict.of_broken_answer(self.evidence, error.reason)
+        raise EndedBadlyError(problem)
+
+    def _allow(self, silence: float = math.inf, slow: str = "") -> float:
+        """Give the step that begins now so many seconds, and no more than the call has left; return when that is."""
+        self._silence, self._left, self._slow = silence, self._deadline - self._clock.monotonic(), slow
+        # By the event loop's own clock, which stands still while the machine sleeps: sleep is no slowness.
+        now = anyio.current_time()
+        self._scope.deadline = now + min(silence, self._left)
+        return now
+
+    def _what_ran_out(self) -> str:
+        total = self._plan.timeouts.total
+        if total is not None and self._left <= self._silence:
+            return f"the time limit of {total:g} s ran out"
+        return self._slow or f"nothing came for {self._silence:g} s"
+
     async def _send(self) -> Exchange:
+        """Send the request and take the head of its answer."""
         plan = self._plan
-        return await self._transport.send(
+        self._allow()
+        exchange = self._exchange = await self._transport.send(
             plan.request,
             plan.body,
             key=plan.key,
@@ -154,28 +193,45 @@ class Attempting:
             connect_timeout=plan.timeouts.connect,
             idle_timeout=plan.timeouts.idle,
         )
+        self.status = exchange.head.status
+        self.tracing = read_tracing(exchange.head, secret=plan.key.reveal())
+        if exchange.head.is_success:
+            self._encoding = encoding_of(exchange.head.header("content-encoding"))
+        return exchange
 
-    async def _advance(self, exchange: Exchange) -> bytes:
+    async def _hand_on(self, take: Callable[[bytes], None]) -> None:
+        while self.reply is None:
+            take(await self._advance())
+            if self._scope.cancel_called:
+                # This side was held up until the limit had passed, and more had come all the same: begin a new one.
+                return
+
+    async def _advance(self) -> bytes:
         """Take one step through the body and return the audio in it, which may be none."""
         if self._last is not None:
             raise EndedBadlyError(self._last)
-        data = await self._more(exchange)
+        if self._exchange is None:
+            # An end that is not one must not look like one: the rest was paid for.
+            raise RuntimeError("the answer was left before its end")
+        head = self._exchange.head
+        data = await self._more(self._exchange)
         if not data:
-            self._conclude(exchange.head)
+            self._conclude(head)
             return b""
+        # Most bodies are one piece at a time, which a join hands on as it is: a copy would cost as much as its digits.
         audio: list[bytes] = []
         try:
             for count, piece in enumerate(self._encoding.pieces(data)):
-                self._recognise(exchange.head, piece)
+                self._recognise(head, piece)
                 audio.append(self._decoder.feed(piece))
                 if count:
-                    # A few bytes of gzip can be megabytes: the loop is others' too.
+                    # A few bytes of gzip can be megabytes: the loop is others' too, and the server is not to blame.
+                    self._scope.deadline = math.inf
                     await anyio.lowlevel.cancel_shielded_checkpoint()
         except (HexDecodeError, InflateError) as error:
             # What was good before the fault was paid for: hand it on first, and fail at the next step.
             audio.append(error.decoded if isinstance(error, HexDecodeError) else b"")
             self._last = verdict.of_broken_answer(self.evidence, error.reason)
-        # Of the one piece there is without gzip, no copy is made.
         return b"".join(audio)
 
     async def _more(self, exchange: Exchange) -> bytes:
@@ -184,19 +240,19 @@ class Attempting:
             return await self._next(exchange)
         now = self._clock.monotonic()
         self._whole_since = now if self._whole_since is None else self._whole_since
-        try:
-            return await self._within(exchange.read, idle=max(0.0, self._whole_since + _END_SECONDS - now))
-        except (TransportFault, EndedBadlyError):
-            # What breaks, or does not come, after the last brace of a whole document is nobody's loss.
-            return b""
+        self._scope.deadline = math.inf
+        # What breaks, or does not come, after the last brace of a whole document is nobody's loss.
+        with suppress(TransportFault), self._at_most(self._whole_since + _END_SECONDS - now):
+            return await exchange.read()
+        return b""
 
     async def _next(self, exchange: Exchange) -> bytes:
         """Return the next bytes of the body, as long as enough of them come."""
-        # By the event loop's own clock, which stands still while the machine sleeps: sleep is no slowness.
-        floor, idle, began = self._floor, self._plan.timeouts.idle, anyio.current_time()
+        floor, idle = self._floor, self._plan.timeouts.idle
         patience = floor.patience
         slow = "" if idle is None or idle <= patience else f"less than 1 KiB/s came for {idle:g} s"
-        data = await self._within(exchange.read, idle=idle if idle is None else min(idle, patience), slow=slow)
+        began = self._allow(patience if idle is None else min(idle, patience), slow)
+        data = await exchange.read()
         floor.received(len(data), waited=anyio.current_time() - began)
         return data
 
@@ -237,42 +293,15 @@ class Attempting:
     async def _beginning_of(self, exchange: Exchange) -> bytes:
         """Read what a refusal says, as far as it comes in time; a broken one still has its status."""
         body = bytearray()
-
-        async def read() -> None:
+        with suppress(TransportFault, InflateError), self._at_most(_REFUSAL_SECONDS):
             encoding = encoding_of(exchange.head.header("content-encoding"))
-            while data := await exchange.read():
+            while len(body) < _REFUSAL_BYTES and (data := await exchange.read()):
                 for piece in encoding.pieces(data):
                     body.extend(piece)
                     if len(body) >= _REFUSAL_BYTES:
-                        return
-
-        with suppress(TransportFault, EndedBadlyError, InflateError):
-            await self._within(read, idle=_REFUSAL_SECONDS)
+                        break
         return bytes(body[:_REFUSAL_BYTES])
 
-    async def _within(self, step: Callable[[], Awaitable[T]], *, idle: float | None = None, slow: str = "") -> T:
-        """Take one step within the limits of time: the call's own, and the one for silence or for slowness."""
-        silence = math.inf if idle is None else idle
-        left = self._deadline - self._clock.monotonic()
-        with anyio.move_on_after(min(left, silence)):
-            return await step()
-        total = self._plan.timeouts.total
-        if silence < left or total is None:
-            what = slow or f"nothing came for {silence:g} s"
-        else:
-            what = f"the time limit of {total:g} s ran out"
-        raise EndedBadlyError(verdict.of_timeout(self.evidence, what))
-
-    @contextmanager
-    def _judging(self) -> Iterator[None]:
-        try:
-            yield
-        except TransportFault as fault:
-            # Libraries quote the wire in their texts, and a server may have written the key on it.
-            told = TransportFault(fault.kind, clean(fault.detail, secret=self._plan.key.reveal()))
-            problem = verdict.of_fault(self.evidence, told)
-        except (HexDecodeError, InflateError) as error:
-            problem = verdict.of_broken_answer(self.evidence, error.reason)
-        else:
-            return
-        raise EndedBadlyError(problem)
+    def _at_most(self, seconds: float) -> anyio.CancelScope:
+        """Return a limit of time for what may stay away without harm."""
+        return anyio.move_on_after(min(seconds, self._deadline - self._clock.monotonic()))

@@ -1,10 +1,10 @@
-"""One call: its place in the queue, its attempts, its limit of time, and what it says when it ends.
+"""One call: its place in the queue, its attempts, its limit of time, and the errors it ends with.
 
 No limit of time and no task group is held between two steps: the blocking facade drives every step from another task.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,17 +22,18 @@ from aiml_music._sansio.errors import (
     MusicError,
     NotSentTimeout,
     StorageError,
-    what_happened,
 )
 from aiml_music._sansio.events import Event, EventKind
 from aiml_music._sansio.models import Receipt
-from aiml_music._sansio.outcome import Answer, Attempt, Marks, Money, Operation, Outcome, Phase, money_of
+from aiml_music._sansio.outcome import Attempt, Marks, Money, Operation, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, Trouble, min_useful
+from aiml_music._sansio.standing import Standing
 from aiml_music._sansio.verdict import Evidence, Problem
 from aiml_music._sansio.wire import Reply, Tracing
 
 E = TypeVar("E", bound=MusicError)
+T = TypeVar("T")
 
 
 class Call:
@@ -122,11 +123,25 @@ class Call:
         Raises:
             MusicError: the answer ended otherwise than it began to.
         """
-        with self._noting_cancellation():
-            try:
-                return await self._current.read()
-            except EndedBadlyError as ended:
-                problem = ended.problem
+        return await self._reading(self._current.read())
+
+    async def read_on(self, take: Callable[[bytes], None]) -> None:
+        """Hand all audio that is still to come to `take`, in order.
+
+        Raises:
+            MusicError: as `read`.
+        """
+        await self._reading(self._current.read_on(take))
+
+    async def _reading(self, step: Awaitable[T]) -> T:
+        # Once for every piece of a stream, and a context manager would cost as much as the reading.
+        try:
+            return await step
+        except EndedBadlyError as ended:
+            problem = ended.problem
+        except anyio.get_cancelled_exc_class() as cancelled:
+            self.note(cancelled)
+            raise
         raise self.error(problem)
 
     @property
@@ -314,43 +329,31 @@ class Call:
     def note(self, cancelled: BaseException) -> None:
         """Write on a cancellation what became of this call, unless that stands there already."""
         if not any(note.startswith("aiml_music: ") for note in getattr(cancelled, "__notes__", ())):
-            cancelled.add_note(self._parting_words())
+            cancelled.add_note(self._standing.parting_words if self.last_words is None else self.last_words)
 
-    def _parting_words(self) -> str:
-        if self.last_words is not None:
-            return self.last_words
-        name = f"aiml_music: {self.plan.operation} {self.plan.client_request_id} was cancelled"
-        outcome, money = self._ending()
-        doubt = f" {verdict.in_doubt_hint(self.evidence)}" if outcome is Outcome.UNKNOWN else ""
-        return f"{name} {self._where()}. {what_happened(outcome, money, self.plan.operation)}{doubt}"
-
-    def _where(self) -> str:
-        if self._attempting is None:
-            return "in the queue"
-        if self._settled is not None:
-            return "before it was tried again"
-        return "after its last byte" if self.is_answered else f"in phase {self.evidence.marks.phase!s}"
-
-    def _ending(self) -> tuple[Outcome, Money]:
-        """Return what is known of the request and the money, wherever the call stands."""
-        known = self._error or self._settled
-        if known is not None:
-            return known.outcome, known.money
-        if self.is_answered:
-            receipt = self.receipt
-            return receipt.outcome, receipt.money
-        evidence = self.evidence
-        return evidence.judge(Answer.UNUSABLE if evidence.audio_bytes else Answer.NONE)
+    @property
+    def _standing(self) -> Standing:
+        known: MusicError | Problem | Receipt | None = self._error or self._settled
+        if known is None and self.is_answered:
+            known = self.receipt
+        return Standing(
+            evidence=self.evidence,
+            settled=None if known is None else (known.outcome, known.money),
+            is_begun=self._attempting is not None,
+            is_answered=self.is_answered,
+            is_between=self._settled is not None,
+        )
 
     def _end(self) -> None:
         """Tell of the call's end, once."""
         if self._ended:
             return
         self._ended = True
-        outcome, money = self._ending()
+        standing = self._standing
+        outcome, money = standing.ending
         if outcome is Outcome.COMPLETED:
             self._quota.succeeded(self._taken)
-        tracing = self.evidence.tracing
+        tracing = standing.evidence.tracing
         self._tell(
             EventKind.ENDED,
             outcome=outcome,
@@ -361,6 +364,8 @@ class Call:
         )
 
     def _tell(self, kind: EventKind, **facts: Any) -> None:
+        if not self._reports.wants(kind):
+            return
         plan = self.plan
         self._reports.tell(
             Event(

@@ -60,9 +60,10 @@ async def deliver(
     try:
         await call.open()
         return await Delivery(call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds).track()
-    finally:
-        if sink.is_open:
-            await _discard(sink)
+    except BaseException:
+        # Of a track that was salvaged nothing is left to discard; of one that was kept, nobody need ask.
+        await _discard(sink)
+        raise
 
 
 async def _discard(sink: FileSink) -> None:
@@ -73,6 +74,14 @@ async def _discard(sink: FileSink) -> None:
         # A second cancellation by asyncio itself takes no notice of a shield.
         sink.discard()
         raise
+
+
+class _UnusableError(Exception):
+    """What came is not the audio that was asked for; never seen by users."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class Delivery:
@@ -105,7 +114,7 @@ class Delivery:
     async def _deliver(self) -> Track:
         try:
             await self._receive()
-            return await self._keep(await self._inspect())
+            return await self._finish()
         except MusicError:
             raise
         except OSError as error:
@@ -123,10 +132,7 @@ class Delivery:
 
     async def _receive(self) -> None:
         try:
-            while piece := await self._call.read():
-                self._store(piece)
-                # Hundreds of bodies wait at once, and what they hold adds up.
-                del piece
+            await self._call.read_on(self._store)
         except MusicError as error:
             error.salvage = await self._salvage("partial")
             raise
@@ -155,25 +161,28 @@ class Delivery:
             sink.discard()
             self._sink.write(piece)
 
-    async def _inspect(self) -> AudioInfo | None:
-        if self._format == "pcm":
-            self._inspected = True
-            return None
+    async def _finish(self) -> Track:
+        """Inspect the track and keep it."""
+        try:
+            audio = None if self._format == "pcm" else await self._audio()
+        except _UnusableError as unusable:
+            failure = self._call.error(verdict.of_broken_answer(self._call.evidence, unusable.problem))
+            failure.salvage = await self._salvage("unverified")
+            raise failure from None
+        self._inspected = True
+        content, path = await self._stored()
+        return self._track(audio, content, path)
+
+    async def _audio(self) -> AudioInfo:
         try:
             info = await _measured(self._sink)
         except AudioFormatError as error:
-            problem = f"the audio is not {self._format}: {error.reason}"
-        else:
-            if info.container == self._format:
-                self._inspected = True
-                return info
-            problem = f"the audio is {info.container}, not {self._format}"
-        failure = self._call.error(verdict.of_broken_answer(self._call.evidence, problem))
-        failure.salvage = await self._salvage("unverified")
-        raise failure
+            raise _UnusableError(f"the audio is not {self._format}: {error.reason}") from None
+        if info.container != self._format:
+            raise _UnusableError(f"the audio is {info.container}, not {self._format}")
+        return info
 
-    async def _keep(self, audio: AudioInfo | None) -> Track:
-        content, path = await on_disk(self._stored)
+    def _track(self, audio: AudioInfo | None, content: bytes | None, path: Path | None) -> Track:
         reply = self._call.reply
         size_bytes = self._sink.size
         return Track(
@@ -196,9 +205,9 @@ class Delivery:
             writer=write_file,
         )
 
-    def _stored(self) -> tuple[bytes | None, Path | None]:
+    async def _stored(self) -> tuple[bytes | None, Path | None]:
         if isinstance(self._sink, FileSink):
-            return None, self._published(self._sink)
+            return None, await on_disk(partial(self._published, self._sink))
         content = self._sink.content()
         if self._disk_trouble is not None:
             raise self._call.stamp(_unstored(content, self._disk_trouble), Outcome.COMPLETED, Phase.STORE)

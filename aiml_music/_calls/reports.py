@@ -19,6 +19,10 @@ class Reports:
     def __init__(self, on_event: EventHandler | None) -> None:
         self._on_event = on_event
 
+    def wants(self, kind: EventKind) -> bool:
+        """Say whether anybody is told of events of this kind; of an end, the log is."""
+        return self._on_event is not None or (kind is EventKind.ENDED and _LOGGER.isEnabledFor(logging.INFO))
+
     def tell(self, event: Event) -> None:
         """Pass an event on."""
         if event.kind is EventKind.ENDED:

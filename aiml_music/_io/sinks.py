@@ -124,11 +124,6 @@ class FileSink:
         """How many bytes were taken."""
         return self._size
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it was neither published nor salvaged nor discarded."""
-        return not self._file.closed
-
     def write(self, data: bytes) -> None:
         """Take the next bytes, all of them or, as far as anybody can see, none.
 

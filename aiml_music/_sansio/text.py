@@ -18,13 +18,20 @@ def clean(text: str, *, secret: str | None = None, max_chars: int = MAX_CHARS) -
     """
     # Cut first: ten megabytes of text are not worth looking at, and blanks may shrink.
     head = text[: 4 * max_chars]
-    shown = "".join(" " if c.isspace() else "" if unicodedata.category(c) in _HIDDEN else c for c in head)
+    # Most text is fit as it is: to look at each character costs as much as to read the whole document it stands in.
+    shown = head if head.isprintable() else "".join(map(_shown, head))
     if secret:
         shown = shown.replace(secret, "***")
         # A cut, ours or the network's, may have gone through the key: what is left of it is not shown either.
         shown = _without_beginning_of(secret, shown)
     shown = " ".join(shown.split())
     return shown if len(shown) <= max_chars else shown[: max_chars - 1] + "…"
+
+
+def _shown(character: str) -> str:
+    if character.isspace():
+        return " "
+    return "" if unicodedata.category(character) in _HIDDEN else character
 
 
 def blotted(value: Any, secret: str) -> Any:
@@ -41,5 +48,7 @@ def blotted(value: Any, secret: str) -> Any:
 
 def _without_beginning_of(secret: str, text: str) -> str:
     """Return text without the beginning of a key at its end; three characters of one are any word's."""
+    if secret[:4] not in text:
+        return text
     length = next((n for n in range(len(secret) - 1, 3, -1) if text.endswith(secret[:n])), 0)
     return text[: len(text) - length]

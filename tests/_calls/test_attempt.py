@@ -2,14 +2,18 @@
 
 import gzip
 import json
+import math
 import threading
 import tracemalloc
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from aiml_music import (
     APIError,
+    AsyncMusicClient,
     AuthenticationError,
     ContentRefusedError,
     CreditsError,
@@ -31,6 +35,7 @@ from aiml_music import (
     Timeouts,
 )
 from aiml_music._io.clock import SystemClock
+from aiml_music._sansio.ports import Exchange, Progress, ResponseHead
 from aiml_music.testing import FakeClock
 from tests._sansio.audio_files import cbr
 from tests.answers import TRACE_ID, answer, chunked, envelope, generated, head, refused
@@ -271,6 +276,42 @@ async def test_a_long_body_that_came_packed_is_unpacked_piece_by_piece() -> None
     with loopback([answer(packed, headers=[("Content-Encoding", "gzip")])]) as server:
         async with client_of(server) as client:
             assert (await generate(client)).content == long
+
+
+class _HeldUp:
+    """A transport whose every piece has come by the time this side looks, and whose limit of time has passed by then.
+
+    As after a program that kept the event loop to itself for a minute.
+    """
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.head = ResponseHead(status=200)
+        self._pieces = iter(pieces)
+
+    async def send(self, *_request: object, progress: Progress, **_limits: object) -> Exchange:
+        progress.body_handed_over()
+        return self
+
+    async def read(self) -> bytes:
+        # Who is out of time before he asks is told so.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        piece = next(self._pieces, b"")
+        passed = anyio.current_effective_deadline() + 0.001
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep_until(passed if piece else -math.inf)
+        return piece
+
+    async def aclose(self) -> None:
+        """There is nothing to let go of."""
+
+
+async def test_what_has_come_counts_however_late_this_side_looks() -> None:
+    """A limit for the silence of the other side ends no call in which the other side was never silent."""
+    pieces = [WHOLE[at : at + 3000] for at in range(0, len(WHOLE), 3000)]
+    async with AsyncMusicClient(
+        api_key=KEY, transport=_HeldUp(pieces), timeout=Timeouts(total=None, idle=0.01)
+    ) as client:
+        assert (await generate(client)).content == TRACK
 
 
 async def test_blanks_for_ever_behind_a_whole_document_are_not_waited_for() -> None:
