@@ -145,10 +145,10 @@ class _Walk:
             self.at += at - begin
             if at == begin:
                 break
-            # Hundreds of tracks may be measured at once, and wait for each other between two windows.
-            source.let_go()
-            data = b""
-            yield
+            if source.let_go(self.at, MAX_FRAME_BYTES):
+                # Hundreds of tracks may be measured at once, and each waits for the others here.
+                data = b""
+                yield
         if size or _CUT_HEADER.fullmatch(data, at):
             self._end_early()
 

@@ -35,13 +35,19 @@ class Window:
         Raises:
             AudioFormatError: The file needs more than `max_bytes` to be understood.
         """
-        if min(offset + count, self.size) > self.start + len(self.data):
+        if self._lacks(offset, count):
             self._fetch(offset)
         return offset - self.start
 
-    def let_go(self) -> None:
-        """Hold nothing until the next `hold`."""
-        self.start, self.data = self.start + len(self.data), b""
+    def let_go(self, offset: int, count: int) -> bool:
+        """Hold nothing until the next `hold`, if that would have to fetch these bytes anyway; say whether it would."""
+        if not self._lacks(offset, count):
+            return False
+        self.data = b""
+        return True
+
+    def _lacks(self, offset: int, count: int) -> bool:
+        return min(offset + count, self.size) > self.start + len(self.data)
 
     def _fetch(self, offset: int) -> None:
         count = max(0, min(self.span, self.size - offset))
