@@ -13,7 +13,6 @@ pytest.importorskip("requests", reason="one of the clients that are measured")
 
 from tests.benchmarks.cases import EVERY, QUICK, SECTIONS, cases
 from tests.benchmarks.documents import LEAST_FRAMES, document, recording, track
-from tests.benchmarks.figures import Figures
 from tests.benchmarks.goals import BECAUSE, UNKNOWN, Goal, goals
 from tests.benchmarks.job import Job, Way
 from tests.benchmarks.kinds import FLOOR, OURS, present
@@ -121,7 +120,7 @@ def test_a_slow_disk_has_the_same_bytes(tmp_path: Path) -> None:
 
 def test_nothing_is_drawn_of_memory_where_the_system_does_not_tell() -> None:
     """The plot has a panel less then."""
-    figures: Figures = {"plain": {FLOOR: {"cpu": 1.0}, OURS: {"cpu": 2.0}}}
+    figures = {"plain": {FLOOR: {"cpu": 1.0}, OURS: {"cpu": 2.0}}}
     assert plot(figures, QUICK).count("<g ") == 1
     for numbers in figures["plain"].values():
         numbers["growth"] = 1024.0
