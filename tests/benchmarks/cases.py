@@ -1,40 +1,48 @@
 """What is measured, quick or in full, and which clients take part."""
 
-import importlib.util
-import platform
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from functools import partial
-from importlib.metadata import version
-from statistics import median
+from collections.abc import Iterable
+from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
-from aiml_music._sansio.audio import probe
-from tests.benchmarks import bench_hexjson
-from tests.benchmarks.documents import track
-from tests.benchmarks.harness import Bench, Sizes, bench, import_seconds
-from tests.benchmarks.job import Numbers
+from tests.benchmarks.kinds import (
+    AIOHTTP_FILE,
+    AIOHTTP_JSON,
+    AIOHTTP_STREAM,
+    FLOOR,
+    HTTPX_BYTES,
+    HTTPX_FILE,
+    HTTPX_JSON,
+    HTTPX_STREAM,
+    IN_MEMORY,
+    OPENAI,
+    OURS,
+    STOCK,
+    THREADS,
+)
 
-OURS, IN_MEMORY = "aiml_music", "aiml_music, in memory"
-FLOOR = "floor: one blocking socket"
-HTTPX_JSON, HTTPX_STREAM = "httpx, .json()", "httpx stream + our decoder"
-AIOHTTP_JSON, AIOHTTP_STREAM = "aiohttp, .json()", "aiohttp stream + our decoder"
-THREADS = "requests on threads"
-UPLOAD_BYTES, UPLOAD_FILE, UPLOAD_AIOHTTP = "httpx, files= bytes", "httpx, files= an open file", "aiohttp, an open file"
-BARE = "bare Python"
-
-STREAMING = [OURS, HTTPX_STREAM, AIOHTTP_STREAM]
-EVERY = [FLOOR, *STREAMING, AIOHTTP_JSON, HTTPX_JSON, THREADS]
-# Hundreds of whole answers at once would need many gigabytes: the clients that hold them are left out.
-HELD = [OURS, IN_MEMORY, AIOHTTP_JSON, HTTPX_JSON, FLOOR]
+STREAMING = [OURS, STOCK, HTTPX_STREAM, AIOHTTP_STREAM]
+EVERY = [FLOOR, *STREAMING, AIOHTTP_JSON, OPENAI, HTTPX_JSON, THREADS]
+GROWING = [FLOOR, OURS, AIOHTTP_STREAM]
+HELD = [OURS, IN_MEMORY, STOCK, AIOHTTP_JSON, OPENAI, HTTPX_JSON, FLOOR]
+# The pools of the others take minutes for thousands of calls.
+HELD_MANY = [OURS, IN_MEMORY, STOCK, AIOHTTP_JSON, FLOOR]
+HELD_TLS = [OURS, STOCK, AIOHTTP_JSON]
 FIRST = [OURS, HTTPX_STREAM, HTTPX_JSON, AIOHTTP_JSON]
-UPLOADS = [OURS, UPLOAD_FILE, UPLOAD_AIOHTTP, UPLOAD_BYTES]
-IMPORTS = {BARE: "sys", OURS: "aiml_music", "httpx": "httpx", "requests": "requests", "aiohttp": "aiohttp"}
-PACKAGES = ("aiml-music", "anyio", "httpx", "httpcore", "aiohttp", "requests")
+UPLOADS = [OURS, HTTPX_FILE, AIOHTTP_FILE, HTTPX_BYTES]
+OPEN_FILES = UPLOADS[:3]
 
-Figures = dict[str, dict[str, Numbers]]
-"""What was measured of each client, by the name of the measurement."""
+SECTIONS = {
+    "tracks": ("plain", "tls", "check"),
+    "crowd": ("crowd", "lag", "lag on trio"),
+    "growing": ("plain", "crowd", "many"),
+    "held": ("held", "held many", "held tls"),
+    "first": ("first",),
+    "uploads": ("upload", "slow upload", "uploads"),
+    "decoder": ("decoder",),
+    "import": ("import",),
+}
+"""What can be asked for alone, and what is measured for it."""
 
 
 @frozen(kw_only=True)
@@ -42,108 +50,125 @@ class Scale:
     """How much is measured.
 
     Attributes:
+        alone: each measurement has a process of its own.
+        track_bytes: the size of a track.
+        upload_bytes: the size of a reference.
+        bytes_per_second: how slowly an answer drips.
+        read_seconds: how long a slow disk takes for a read.
+        repeats: how often everything is measured that is not said to be measured once; the median counts.
         plain: tracks at once, plain.
         tls: tracks at once, over TLS.
         crowd: tracks at once for clients that do not hold them.
+        many: tracks at once, to see what grows.
         held: calls with small answers at once.
-        import_repeats: how often a module is imported.
+        held_many: such calls, to see what grows.
+        uploads: references at once.
+        imports: what is imported, by how it is written; the first is the unit.
+        import_repeats: how often it is imported.
         decoder_rounds: how often a document is decoded.
     """
 
-    sizes: Sizes
+    alone: bool = True
+    track_bytes: int
+    upload_bytes: int
+    bytes_per_second: float = 2_500_000
+    read_seconds: float
+    repeats: int
     plain: int
     tls: int
     crowd: int
+    many: int
     held: int
+    held_many: int
+    uploads: int
+    imports: tuple[str, ...]
     import_repeats: int
     decoder_rounds: int
 
 
+BARE, IMPORT_OURS = "pass", "import aiml_music"
 FULL = Scale(
-    sizes=Sizes(track_bytes=4 * 1024 * 1024, upload_bytes=50_000_000, bytes_per_second=2_500_000, repeats=3),
+    track_bytes=4 * 1024 * 1024,
+    upload_bytes=50_000_000,
+    read_seconds=0.02,
+    repeats=3,
     plain=100,
     tls=50,
     crowd=500,
+    many=2000,
     held=1000,
+    held_many=5000,
+    uploads=8,
+    imports=(
+        BARE,
+        IMPORT_OURS,
+        "from aiml_music import AsyncMusicClient",
+        "import httpx",
+        "from httpx import AsyncClient",
+        "import requests",
+        "import aiohttp",
+        "import openai",
+    ),
     import_repeats=9,
     decoder_rounds=25,
 )
 QUICK = Scale(
-    sizes=Sizes(track_bytes=64 * 1024, upload_bytes=3_000_000, bytes_per_second=2_500_000, repeats=1),
+    alone=False,
+    track_bytes=64 * 1024,
+    upload_bytes=3_000_000,
+    read_seconds=0.001,
+    repeats=1,
     plain=3,
     tls=2,
     crowd=4,
+    many=5,
     held=5,
+    held_many=6,
+    uploads=2,
+    imports=(BARE, IMPORT_OURS),
     import_repeats=1,
     decoder_rounds=1,
 )
 
 
-def measure(scale: Scale, say: Callable[[str], None]) -> Figures:
-    """Measure everything, and say what is under way."""
-    with bench(scale.sizes) as there:
-        figures = tracks(there, scale, say)
-        say(f"{scale.held} held calls")
-        figures["held"] = there.compare(present(HELD), answer="small", count=scale.held)
-        say("first audio")
-        figures["first"] = there.compare(present(FIRST), task="first", answer="drip")
-        say("upload")
-        figures["upload"] = there.compare(present(UPLOADS), task="upload", answer="uploaded")
-    say("import")
-    modules = {name: module for name, module in IMPORTS.items() if importlib.util.find_spec(module)}
-    figures["import"] = import_seconds(modules, scale.import_repeats)
-    say("decoder")
-    decoded = bench_hexjson.measured(scale.decoder_rounds)
-    figures["decoder"] = {name: {"cpu": seconds} for name, seconds in decoded.items()}
-    say("the check of a track")
-    figures["check"] = {OURS: {"cpu": seconds_to_check(track(scale.sizes.track_bytes), scale.decoder_rounds)}}
-    return figures
+@frozen(kw_only=True)
+class Case:
+    """Clients that are measured with the same job.
+
+    Attributes:
+        what: in words.
+        job: what each is told, beside its kind.
+    """
+
+    what: str
+    kinds: list[str]
+    repeats: int
+    job: dict[str, Any] = field(factory=dict)
 
 
-def seconds_to_check(audio: bytes, rounds: int) -> float:
-    """Return the median time in which the client walks the frames of a track, as it does once it has come."""
+def cases(scale: Scale) -> dict[str, Case]:
+    """Return what the clients are measured with, by the names of the figures."""
+    often = scale.repeats
 
-    def read_at(offset: int, count: int, /) -> bytes:
-        return audio[offset : offset + count]
+    def tracks(what: str, kinds: Iterable[str], count: int, repeats: int = often, **job: Any) -> Case:
+        return Case(what=f"{count} {what}", kinds=list(kinds), repeats=repeats, job={"count": count, **job})
 
-    return median(bench_hexjson.seconds(partial(probe, read_at, len(audio))) for _ in range(rounds))
+    def upload(what: str, kinds: Iterable[str], repeats: int = often, **job: Any) -> Case:
+        job = {"task": "uploads", "answer": "uploaded", "lag": True, **job}
+        return Case(what=what, kinds=list(kinds), repeats=repeats, job=job)
 
-
-def tracks(there: Bench, scale: Scale, say: Callable[[str], None]) -> Figures:
-    """Measure clients that fetch whole tracks."""
-    figures: Figures = {}
-    say(f"{scale.plain} tracks, plain")
-    figures["plain"] = there.compare(present(EVERY), count=scale.plain)
-    say(f"{scale.tls} tracks, TLS")
-    figures["tls"] = there.compare(present(EVERY), count=scale.tls, secure=True)
-    say(f"{scale.crowd} tracks, plain")
-    figures["crowd"] = there.compare(present(STREAMING), count=scale.crowd, lag=True)
-    figures["crowd"] |= there.compare([FLOOR], count=scale.crowd)
-    return figures
-
-
-def present(kinds: Iterable[str]) -> list[str]:
-    """Leave out the clients whose library is not installed."""
-    missing = [name for name in ("aiohttp", "requests") if importlib.util.find_spec(name) is None]
-    return [kind for kind in kinds if not kind.startswith(tuple(missing))]
-
-
-def machine() -> str:
-    """Return where and with what it is measured, in a sentence."""
-    libraries = [f"{name} {version(name)}" for name in PACKAGES if importlib.util.find_spec(name.replace("-", "_"))]
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {processor()}, {platform.system()} {platform.release()}; "
-        f"{python}, {', '.join(libraries)}."
-    )
-
-
-def processor() -> str:
-    """Return how many processors there are, and their name where the system tells."""
-    name = platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - no file
-            found = [line.partition(": ")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        found = []
-    return f"{len(found)} x {found[0]}" if found else name
+    return {
+        "plain": tracks("tracks, plain", EVERY, scale.plain),
+        "tls": tracks("tracks, TLS", EVERY, scale.tls, secure=True),
+        "crowd": tracks("tracks, plain", [FLOOR, *STREAMING], scale.crowd),
+        "lag": tracks("tracks, watching the loop", STREAMING, scale.crowd, lag=True),
+        "lag on trio": tracks("tracks, watching trio's loop", [OURS], scale.crowd, lag=True, loop="trio"),
+        "many": tracks("tracks, plain", GROWING, scale.many, repeats=1),
+        "held": tracks("held calls", HELD, scale.held, answer="small"),
+        "held many": tracks("held calls", HELD_MANY, scale.held_many, repeats=1, answer="small"),
+        "held tls": tracks("held calls, TLS", HELD_TLS, scale.held, answer="small", secure=True, lag=True),
+        "first": Case(what="first audio", kinds=FIRST, repeats=often, job={"task": "first", "answer": "drip"}),
+        "upload": upload("an upload", UPLOADS),
+        "slow upload": upload("an upload from a slow disk", OPEN_FILES, repeats=1, read_seconds=scale.read_seconds),
+        "uploads": upload(f"{scale.uploads} uploads", OPEN_FILES, count=scale.uploads),
+    }

@@ -4,11 +4,10 @@ A fresh process for each measurement: what one leaves in caches, pools and heaps
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -17,38 +16,33 @@ from typing import Any
 import trustme
 from attrs import frozen
 
+from tests.benchmarks.cases import Case, Scale
 from tests.benchmarks.documents import recording, track
-from tests.benchmarks.job import Job, Numbers
+from tests.benchmarks.job import Job, Numbers, as_json
+from tests.benchmarks.kinds import present
+from tests.benchmarks.room import memory_folder, room_bytes
 
 ROOT = Path(__file__).parents[2]
-_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder of our own in it
-_PATIENCE = 600.0
+_PATIENCE = 900.0
 _SMALL_REFERENCE_BYTES = 2 * 1024 * 1024
-
-
-@frozen(kw_only=True)
-class Sizes:
-    """How large everything is.
-
-    Attributes:
-        repeats: how often each kind is measured; the median counts.
-    """
-
-    track_bytes: int
-    upload_bytes: int
-    bytes_per_second: float
-    repeats: int
 
 
 @frozen(kw_only=True)
 class Bench:
     """A server at work, and what its clients need to know of it."""
 
-    sizes: Sizes
     ports: dict[str, int]
     authority: str
     folder: str
+    track_bytes: int
     reference: str
+
+    def jobs(self, case: Case) -> dict[str, Job]:
+        """Return the job of every client that is here."""
+        wanted = case.job.get("count", 1) * self.track_bytes
+        # Others need memory, too.
+        remove = case.job.get("answer", "track") == "track" and wanted > room_bytes(Path(self.folder)) / 2
+        return {kind: self.job(kind, remove=remove, **case.job) for kind in present(case.kinds)}
 
     def job(self, kind: str, **more: Any) -> Job:
         """Return a job for a client of this server."""
@@ -57,27 +51,36 @@ class Bench:
             ports=self.ports,
             authority=self.authority,
             folder=self.folder,
-            track_bytes=self.sizes.track_bytes,
+            track_bytes=self.track_bytes,
             reference=self.reference,
             **more,
         )
 
-    def compare(self, kinds: list[str], **more: Any) -> dict[str, Numbers]:
-        """Return the medians of every kind; all once, then all again, so that a slow moment falls on all alike."""
-        runs: dict[str, list[Numbers]] = {kind: [] for kind in kinds}
-        for _ in range(self.sizes.repeats):
-            for kind in kinds:
-                runs[kind].append(run(self.job(kind, **more)))
-        return {kind: medians(numbers) for kind, numbers in runs.items()}
+    def measured(self, cases: dict[str, Case], say: Callable[[str], None]) -> Iterator[tuple[str, dict[str, Numbers]]]:
+        """Yield the medians of every kind; all once, then all again, so that a slow moment falls on all alike."""
+        for name, case in cases.items():
+            say(case.what)
+            jobs = self.jobs(case)
+            runs = [{kind: run([job])[0] for kind, job in jobs.items()} for _ in range(case.repeats)]
+            yield name, {kind: medians([numbers[kind] for numbers in runs]) for kind in jobs}
+
+    def tried(self, cases: dict[str, Case]) -> Iterator[tuple[str, dict[str, Numbers]]]:
+        """Yield what one process says that does everything once: that it works, not what it costs."""
+        jobs = {(name, kind): job for name, case in cases.items() for kind, job in self.jobs(case).items()}
+        numbers = dict(zip(jobs, run(list(jobs.values())), strict=True))
+        for name in cases:
+            yield name, {kind: found for (case, kind), found in numbers.items() if case == name}
 
 
-def run(job: Job) -> Numbers:
-    """Carry out a job in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.child", job.as_json()]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=_PATIENCE, check=False)
+def run(jobs: list[Job]) -> list[Numbers]:
+    """Carry out jobs in a process of their own."""
+    command = [sys.executable, "-m", "tests.benchmarks.child"]
+    done = subprocess.run(
+        command, input=as_json(jobs), capture_output=True, text=True, cwd=ROOT, timeout=_PATIENCE, check=False
+    )
     if done.returncode:
-        raise RuntimeError(f"{job.kind} failed:\n{done.stderr}")
-    numbers: Numbers = json.loads(done.stdout)
+        raise RuntimeError(f"{jobs[0].kind} or what came after it failed:\n{done.stderr}")
+    numbers: list[Numbers] = json.loads(done.stdout)
     return numbers
 
 
@@ -86,58 +89,31 @@ def medians(runs: list[Numbers]) -> Numbers:
     return {name: median(numbers[name] for numbers in runs) for name in runs[0]}
 
 
-def import_seconds(modules: dict[str, str], repeats: int) -> dict[str, Numbers]:
-    """Return the processor time of a Python that imports each module; all compiled before, as an installed one is."""
-    with tempfile.TemporaryDirectory(prefix="aiml-music-bench-") as compiled:
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        env["PYTHONPYCACHEPREFIX"] = compiled
-        codes = {name: f"import {module}" for name, module in modules.items()}
-        for code in codes.values():
-            _seconds_of_cpu(code, env)
-        runs = [{name: _seconds_of_cpu(code, env) for name, code in codes.items()} for _ in range(repeats)]
-    return {name: {"cpu": seconds} for name, seconds in medians(runs).items()}
-
-
-def _seconds_of_cpu(code: str, env: dict[str, str]) -> float:
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{code!r} failed")
-    return usage.ru_utime + usage.ru_stime
-
-
 @contextmanager
-def bench(sizes: Sizes) -> Iterator[Bench]:
+def bench(scale: Scale) -> Iterator[Bench]:
     """Start the server and make what its clients need; end and remove everything afterwards."""
     with ExitStack() as stack:
-        memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiml-music-bench-", dir=memory))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiml-music-bench-", dir=memory_folder()))
         authority = trustme.CA()
         authority.cert_pem.write_to_path(f"{folder}/authority.pem")
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(f"{folder}/server.pem")
         reference = Path(folder, "reference.wav")
-        reference.write_bytes(recording(sizes.upload_bytes))
+        reference.write_bytes(recording(scale.upload_bytes))
         Path(f"{reference}.small").write_bytes(recording(_SMALL_REFERENCE_BYTES))
-        ports = stack.enter_context(_serving(sizes, f"{folder}/server.pem"))
+        ports = stack.enter_context(_serving(scale, f"{folder}/server.pem"))
         yield Bench(
-            sizes=Sizes(
-                track_bytes=len(track(sizes.track_bytes)),
-                upload_bytes=sizes.upload_bytes,
-                bytes_per_second=sizes.bytes_per_second,
-                repeats=sizes.repeats,
-            ),
             ports=ports,
             authority=f"{folder}/authority.pem",
             folder=folder,
+            track_bytes=len(track(scale.track_bytes)),
             reference=str(reference),
         )
 
 
 @contextmanager
-def _serving(sizes: Sizes, certificate: str) -> Iterator[dict[str, int]]:
+def _serving(scale: Scale, certificate: str) -> Iterator[dict[str, int]]:
     command = [sys.executable, "-m", "tests.benchmarks.server", "--certificate", certificate]
-    command += ["--track-bytes", str(sizes.track_bytes), "--bytes-per-second", str(sizes.bytes_per_second)]
+    command += ["--track-bytes", str(scale.track_bytes), "--bytes-per-second", str(scale.bytes_per_second)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stdout is not None

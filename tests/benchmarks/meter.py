@@ -1,6 +1,5 @@
 """What a piece of work costs this process: processor, memory, and the patience of its event loop."""
 
-import asyncio
 import gc
 import math
 import re
@@ -8,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+
+import anyio
 
 from tests.benchmarks.job import Numbers
 
@@ -48,14 +49,15 @@ async def watched(numbers: Numbers) -> AsyncIterator[None]:
     Within `metered`: a collection of garbage blocks the loop for 10 ms and more.
     """
     late: list[float] = []
-    ticking = asyncio.create_task(_tick(late))
-    # It is at its own pace before the work begins.
-    await asyncio.sleep(20 * _TICK)
-    late.clear()
-    yield
-    # A block up to the last moment is noticed with the next tick.
-    await asyncio.sleep(2 * _TICK)
-    ticking.cancel()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_tick, late)
+        # It is at its own pace before the work begins.
+        await anyio.sleep(20 * _TICK)
+        late.clear()
+        yield
+        # A block up to the last moment is noticed with the next tick.
+        await anyio.sleep(2 * _TICK)
+        group.cancel_scope.cancel()
     late.sort()
     numbers["lag max"] = late[-1]
     numbers["lag p99"] = late[math.ceil(0.99 * len(late)) - 1]
@@ -64,5 +66,5 @@ async def watched(numbers: Numbers) -> AsyncIterator[None]:
 async def _tick(late: list[float]) -> None:
     while True:
         due = time.monotonic() + _TICK
-        await asyncio.sleep(_TICK)
+        await anyio.sleep(_TICK)
         late.append(time.monotonic() - due)

@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
-from tests.benchmarks.cases import EVERY, FLOOR, OURS, Figures, Scale
-from tests.benchmarks.goals import KIB, ratio
+from tests.benchmarks.cases import EVERY, Scale
+from tests.benchmarks.figures import KIB, Figures, ratio
+from tests.benchmarks.kinds import FLOOR, OURS
 
 _WIDTH, _LEFT, _BAR, _STEP, _RIGHT = 760, 220, 16, 24, 90
 _TOP, _GAP = 34, 24

@@ -1,33 +1,20 @@
-"""Clients without an event loop: the code of the service's own documentation, and the least that can be done at all."""
+"""The least that can be done at all: no library, no event loop, no check."""
 
 import os
 import socket
 from binascii import unhexlify
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-
-from tests.benchmarks.documents import DOCUMENT_HEAD, DOCUMENT_TAIL, REQUEST, REQUEST_BYTES
-from tests.benchmarks.job import BlockingClient, Way
+from tests.benchmarks.documents import DOCUMENT_HEAD, DOCUMENT_TAIL, REQUEST_BYTES
+from tests.benchmarks.job import Clients, Way
+from tests.benchmarks.kinds import FLOOR
 
 _READ_BYTES = 64 * 1024
 
 
-def requests_on_threads(way: Way, files: list[Path]) -> None:
-    """Do as the examples of the service's documentation do, each call on a thread."""
-
-    def fetch(path: Path) -> None:
-        response = requests.post(way.generate, json=REQUEST, verify=way.job.authority, timeout=None)  # noqa: S113 - it is held
-        path.write_bytes(bytes.fromhex(response.json()["data"]["audio"]))
-
-    with ThreadPoolExecutor(len(files)) as threads:
-        list(threads.map(fetch, files))
-
-
 def floor(way: Way, files: list[Path]) -> None:
-    """Receive into one buffer, decode, write, one connection after the other; no library, no event loop, no check."""
+    """Receive into one buffer, decode, write, one connection after the other."""
     parts = urlsplit(way.generate)
     head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\nconnection: close\r\n"
     request = f"{head}content-length: {len(REQUEST_BYTES)}\r\n\r\n".encode("ascii") + REQUEST_BYTES
@@ -42,6 +29,7 @@ def floor(way: Way, files: list[Path]) -> None:
     for connection, path in zip(connections, files, strict=True):
         with connection, path.open("wb", buffering=0) as file:
             _copy(connection, buffer, file.fileno())
+        way.finished(path)
 
 
 def _copy(connection: socket.socket, buffer: bytearray, descriptor: int) -> None:
@@ -80,7 +68,4 @@ def _more(connection: socket.socket, view: memoryview) -> int:
     return count
 
 
-BLOCKING: dict[str, BlockingClient] = {
-    "requests on threads": requests_on_threads,
-    "floor: one blocking socket": floor,
-}
+CLIENTS = Clients(blocking={FLOOR: floor})
