@@ -1,5 +1,6 @@
 """The pacer on real event loops."""
 
+import asyncio
 import time
 
 import anyio
@@ -87,23 +88,46 @@ async def test_who_was_called_in_vain_comes_first() -> None:
 
 
 @pytest.mark.parametrize("ahead", [0, 20])
-async def test_who_is_cancelled_while_waiting_holds_nobody_up(ahead: int) -> None:
-    """Whether it was called just then, or waited behind others; and the pacer goes on as before."""
-    mine, scope, served = Pacer(), anyio.CancelScope(), []
-
-    async def impatient() -> None:
-        with scope:
-            await mine.step()
-            served.append("impatient")
+async def test_no_limit_of_time_runs_out_while_others_are_served(ahead: int) -> None:
+    """Who waits for its turn here does not wait for the other side, and must not be taken for a silent one."""
+    mine, served = Pacer(), []
 
     async def patient() -> None:
         await mine.step()
         served.append("patient")
         fill(mine)
 
-    scope.cancel()
+    async def limited() -> None:
+        with anyio.move_on_after(0) as scope:
+            await mine.step()
+            served.append("limited")
+        assert not scope.cancelled_caught
+
     async with anyio.create_task_group() as group:
-        for task in (*[patient] * ahead, impatient, patient):
+        for task in (*[patient] * ahead, limited, patient):
             group.start_soon(task)
+    assert sorted(served) == ["limited", *["patient"] * (ahead + 1)]
+
+
+@pytest.mark.parametrize("ahead", [0, 20])
+async def test_who_is_cancelled_by_asyncio_itself_holds_nobody_up(ahead: int, anyio_backend_name: str) -> None:
+    """Whether it was called just then, or waited behind others; and the pacer goes on as before."""
+    if anyio_backend_name != "asyncio":
+        pytest.skip("nothing else takes no notice of a shield")
+    mine, served = Pacer(), []
+
+    async def patient() -> None:
+        await mine.step()
+        served.append("patient")
+        fill(mine)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(ahead):
+            group.create_task(patient())
+        impatient = group.create_task(mine.step())
+        group.create_task(patient())
+        await turns(1)
+        impatient.cancel()
+    assert impatient.cancelled()
     assert served == ["patient"] * (ahead + 1)
     await mine.step()
