@@ -39,6 +39,7 @@ _BOTH_TRANSPORTS = {
     "tests._io.test_framing",
     "tests._io.test_tls",
     "tests._io.test_proxies",
+    "tests._io.test_proxy_process",
 }
 _BOTH_TRANSPORTS_IN_LONG = {
     "tests._calls.test_attempt",
