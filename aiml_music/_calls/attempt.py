@@ -142,8 +142,7 @@ class Attempting:
         Raises:
             EndedBadlyError: as `read`.
         """
-        if self._waiting:
-            take(await self.read())
+        take(await self.read())
         while self.reply is None:
             await self._limited(partial(self._hand_on, take))
 

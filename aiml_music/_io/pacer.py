@@ -8,7 +8,8 @@ import anyio.lowlevel
 
 from aiml_music._sansio.turns import Slice
 
-_BUFFER_BYTES = 256 * 1024
+PIECE_BYTES = 256 * 1024
+"""How much is read in one step: what a piece costs beside its bytes is a tenth of it then, and nobody keeps it."""
 
 
 class Pacer:
@@ -16,7 +17,7 @@ class Pacer:
 
     def __init__(self) -> None:
         # Nothing is kept in it from one step to the next, and an event loop takes one step at a time.
-        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self.buffer = memoryview(bytearray(PIECE_BYTES))
         self._slice = Slice()
         self._waiting: deque[anyio.Event] = deque()
         self._called: set[anyio.Event] = set()

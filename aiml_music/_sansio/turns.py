@@ -10,12 +10,12 @@ Pure: the clock is the caller's.
 from attrs import define, field
 
 SLICE_SECONDS = 0.001
-SLICE_STEPS = 16
+SLICE_STEPS = 8
 
 
 @define(eq=False)
 class Slice:
-    """What is left of one turn of an event loop: a millisecond, and sixteen steps should the clock be coarse."""
+    """What is left of one turn of an event loop: a millisecond, and eight steps should the clock be coarse."""
 
     seconds: float = SLICE_SECONDS
     steps: int = SLICE_STEPS

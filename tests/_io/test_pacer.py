@@ -30,7 +30,7 @@ async def test_an_event_loop_has_one_pacer() -> None:
 
 
 async def test_work_without_a_pause_gives_way_to_others() -> None:
-    """However much there is to do, others get a turn after sixteen steps."""
+    """However much there is to do, others get a turn after eight steps."""
     mine, turned = Pacer(), 0
 
     async def other() -> None:

@@ -25,7 +25,7 @@ def test_a_turn_has_room_for_a_millisecond() -> None:
 
 
 def test_a_turn_has_room_for_so_many_steps() -> None:
-    """However fast the steps are, or coarse the clock, others get a turn after sixteen of them."""
+    """However fast the steps are, or coarse the clock, others get a turn after eight of them."""
     turn = begun()
     assert [turn.grants(0.0) for _ in range(SLICE_STEPS + 1)] == [True] * SLICE_STEPS + [False]
 

@@ -16,6 +16,7 @@ import pytest
 
 from aiml_music import APIError, Flag, InDoubtTimeout, InvalidRequestError, ServerError, Timeouts, Track
 from aiml_music._io.clock import SystemClock
+from aiml_music._io.pacer import PIECE_BYTES
 from aiml_music._sansio.turns import SLICE_STEPS
 from tests._sansio.audio_files import cbr, wav
 from tests.answers import answer, chunked, envelope, generated, head, refused, uploaded
@@ -395,9 +396,9 @@ async def test_the_loop_is_others_too(form: str) -> None:
                 sizes = [len(chunk) async for chunk in stream]
             group.cancel_scope.cancel()
     assert sum(sizes) == len(audio)
-    assert turns >= len(document) // (SLICE_STEPS * 64 * 1024)
+    assert turns >= len(document) // (SLICE_STEPS * PIECE_BYTES)
     if form == "plain":
-        assert max(sizes) <= 64 * 1024
+        assert max(sizes) <= PIECE_BYTES // 2
 
 
 @pytest.mark.row("126")

@@ -1,7 +1,7 @@
 """A connected socket as the HTTP library wants it: read when it is readable, in plain or through TLS.
 
-The library's own streams read ahead, 256 KiB for every connection; this one reads when it is asked, 64 KiB at most,
-through one buffer for all, so that a body in flight costs next to nothing while it waits.
+The library's own streams read ahead, 256 KiB for every connection; this one reads when it is asked, through
+one buffer for all, so that a body in flight costs next to nothing while it waits.
 
 One task reads and writes at a time, as HTTP/1.1 does. Limits of time stand above: a `timeout` is not looked at.
 """
@@ -15,12 +15,11 @@ from typing import Any
 import anyio
 
 from aiml_music._io.network.tunnelled import TunnelledStream
-from aiml_music._io.pacer import Pacer
+from aiml_music._io.pacer import PIECE_BYTES, Pacer
 from aiml_music._sansio.heads import HeadCut
 
 # What a socket says that would have to wait. Each is an OSError as well.
 _WAITING = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_PIECE_BYTES = 256 * 1024
 
 
 class SocketStream:
@@ -189,7 +188,7 @@ class _Body(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         if not self._left:
             raise StopAsyncIteration
-        data = await self._stream._read(min(self._left, _PIECE_BYTES))  # noqa: SLF001 - the other half of a stream
+        data = await self._stream._read(min(self._left, PIECE_BYTES))  # noqa: SLF001 - the other half of a stream
         if not data:
             came = self._length - self._left
             raise self._stream._errors.RemoteProtocolError(f"the body ended after {came} of {self._length} bytes")  # noqa: SLF001
