@@ -22,6 +22,7 @@ class Pacer:
         self._waiting: deque[anyio.Event] = deque()
         self._called: set[anyio.Event] = set()
         self._is_new = False
+        self._in_vain = 0
 
     async def step(self) -> None:
         """Wait until this turn of the loop, or a later one, has room for one step."""
@@ -29,40 +30,47 @@ class Pacer:
             return
         mine = anyio.Event()
         self._waiting.append(mine)
+        self._call_next()
         while not await self._is_granted(mine):
-            # Called in vain, one is the first to be called again.
             mine = anyio.Event()
-            self._waiting.appendleft(mine)
+            # Before those who were not called yet, and behind those who were called earlier.
+            self._waiting.insert(self._in_vain, mine)
+            self._in_vain += 1
+            self._call_next()
 
     async def _is_granted(self, mine: anyio.Event) -> bool:
-        if not self._called:
-            self._call()
         try:
             # Shielded: a limit for somebody's silence must not run out because it is us who are busy.
             with anyio.CancelScope(shield=True):
                 await mine.wait()
-            if self._is_new:
-                self._is_new = False
-                self._slice.begin(time.perf_counter())
-            return self._slice.grants(time.perf_counter(), called=True)
-        finally:
-            self._go(mine)
+        except BaseException:
+            self._forget(mine)
+            self._call_next()
+            raise
+        if self._is_new:
+            self._is_new = False
+            self._slice.begin(time.perf_counter())
+        granted = self._slice.grants(time.perf_counter(), called=True)
+        self._forget(mine)
+        if granted:
+            self._call_next()
+        return granted
 
-    def _call(self) -> None:
+    def _call_next(self) -> None:
+        """Call some of those who wait into the next turn, once all who were called have come."""
+        if self._called or not self._waiting:
+            return
         for _ in range(self._slice.to_call(len(self._waiting))):
             one = self._waiting.popleft()
             self._called.add(one)
             one.set()
-        self._is_new = True
+        self._is_new, self._in_vain = True, 0
 
-    def _go(self, mine: anyio.Event) -> None:
-        """Wait no longer; the last of those who were called calls the next."""
+    def _forget(self, mine: anyio.Event) -> None:
         if mine in self._called:
             self._called.remove(mine)
         else:
             self._waiting.remove(mine)
-        if self._waiting and not self._called:
-            self._call()
 
 
 def pacer() -> Pacer:
