@@ -99,12 +99,10 @@ def expect_head(connected: Any) -> None:
         connected.expect_head()
 
 
-def body_of(response: "httpx.Response") -> AsyncIterator[bytes] | None:
+def body_of(response: "httpx.Response", length: int | None) -> AsyncIterator[bytes] | None:
     """Return the bytes of an answer, read past the library; None where its length or its connection forbid that."""
     stream = response.extensions.get("network_stream")
-    lengths = response.headers.get_list("content-length")
-    plain = "transfer-encoding" not in response.headers and len(lengths) == 1 and lengths[0].isdecimal()
-    return stream.body(int(lengths[0])) if plain and isinstance(stream, SocketStream) else None
+    return stream.body(length) if length is not None and isinstance(stream, SocketStream) else None
 
 
 @functools.cache

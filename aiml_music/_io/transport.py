@@ -26,6 +26,7 @@ from aiml_music._io.pacer import pacer
 from aiml_music._io.proxies import proxy_for
 from aiml_music._io.tls import trusting_context, untrusting_context
 from aiml_music._sansio.errors import MusicError
+from aiml_music._sansio.heads import body_length
 from aiml_music._sansio.pace import SEND_PIECE_BYTES, seconds_to_send
 from aiml_music._sansio.ports import Body, Exchange, FaultKind, Progress, RequestHead, ResponseHead, TransportFault
 from aiml_music._sansio.secret import Secret
@@ -231,14 +232,15 @@ class _HttpxExchange:
 
     def __init__(self, transport: "httpx.AsyncHTTPTransport", response: "httpx.Response") -> None:
         self._transport = transport
-        # Past the library where that is possible, which copies every piece and keeps the last.
-        self._parts = body_of(response) or aiter(response.stream)  # type: ignore[arg-type]  # an async transport's stream is async
         self.head = ResponseHead(
             status=response.status_code,
             headers=tuple(
                 (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
             ),
         )
+        # Past the library where that is possible, which copies every piece and keeps the last.
+        straight = body_of(response, body_length(self.head.status, self.head.headers))
+        self._parts = straight or aiter(response.stream)  # type: ignore[arg-type]  # an async transport's is async
 
     async def read(self) -> bytes:
         """Return the next bytes of the body, empty at its end; see `ports.Exchange.read`."""

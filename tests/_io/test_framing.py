@@ -1,10 +1,11 @@
 """Bodies of every framing, whole and cut short: the same bytes and the same faults, whichever way they are read."""
 
+import anyio
 import pytest
 
 from aiml_music._sansio.ports import FaultKind, TransportFault
 from tests._io.test_transport import send
-from tests.loopback import Send, loopback
+from tests.loopback import Hang, Send, loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +48,14 @@ async def test_no_body_at_all_is_a_body(*, head_by_itself: bool) -> None:
     head = FIRST + b"content-length: 0\r\n\r\n"
     with loopback([Send(head), Send(b"" if head_by_itself else b"HTTP/1.1")]) as server:
         assert await send(server) == (200, b"")
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_some_answers_never_have_a_body(status: bytes) -> None:
+    """Whatever length they say (RFC 9112 §6.3), nobody waits for it: this connection stays open."""
+    head = FIRST.replace(b"200 OK", status) + b"content-length: 5\r\n\r\n"
+    with loopback([Send(head), Hang()]) as server, anyio.fail_after(5):
+        assert await send(server) == (int(status[:3]), b"")
 
 
 @pytest.mark.parametrize("form", ["with its length", "behind an interim answer", "in chunks"])

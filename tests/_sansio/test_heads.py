@@ -1,8 +1,8 @@
-"""Where a head ends, wherever it is cut."""
+"""Where a head ends, wherever it is cut, and what it says of the body."""
 
 import pytest
 
-from aiml_music._sansio.heads import HeadCut
+from aiml_music._sansio.heads import HeadCut, body_length
 
 BODY = b'{"data":\n\r\n"'
 
@@ -28,3 +28,27 @@ def test_without_a_blank_line_everything_is_head() -> None:
     assert cut.cut(b"HTTP/1.1 200 OK\r\n") == (b"HTTP/1.1 200 OK\r\n", b"")
     assert cut.cut(b"") == (b"", b"")
     assert not cut.done
+
+
+LENGTH, CHUNKED = ("content-length", "12"), ("transfer-encoding", "chunked")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "length"),
+    [
+        (200, [LENGTH], 12),
+        (500, [("content-type", "text/html"), ("content-length", "0")], 0),
+        (200, [], None),
+        (200, [LENGTH, LENGTH], None),
+        (200, [LENGTH, CHUNKED], None),
+        (200, [CHUNKED], None),
+        (200, [("content-length", "12, 12")], None),
+        (204, [LENGTH], None),
+        (304, [LENGTH], None),
+    ],
+)
+def test_a_body_is_counted_only_where_a_head_is_plain_about_it(
+    status: int, headers: list[tuple[str, str]], length: int | None
+) -> None:
+    """Everything else is for a library that knows all of the framing of HTTP."""
+    assert body_length(status, headers) == length
