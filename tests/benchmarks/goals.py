@@ -131,7 +131,7 @@ def goals(scale: Scale) -> list[Goal]:
             "upload: longest stall of the loop",
             5,
             "ms",
-            "no cause was found yet; other work of the machine is within this figure",
+            "other work of the machine is within this figure; what uploads do in a turn of the loop is bounded",
             lambda f: f["upload"][OURS]["lag max"] / MILLI,
         ),
         Goal(
