@@ -67,6 +67,8 @@ class AsyncMusicClient:
         max_concurrency: calls under way at once; default: 4 at first, then as many as the service takes well, 20 at
             most and fewer while it throttles.
         default_headers: headers for every request.
+        slow_disk: write tracks in worker threads, 256 KiB at a time, so that a disk that stalls does not hold up the
+            event loop. For network file systems; a local disk takes a piece in less time than the way to a thread.
         allow_insecure_http: accept an `http` address on another machine, where the key travels in the clear.
         on_event: called with an `Event` at every step of every call, in the event loop; it must not wait.
         transport: `"stock"` leaves sockets to the HTTP library, which costs more memory and time; or another way to
@@ -87,6 +89,7 @@ class AsyncMusicClient:
         retry: RetryPolicy | None = None,
         max_concurrency: int | None = None,
         default_headers: Mapping[str, str] | None = None,
+        slow_disk: bool = False,
         allow_insecure_http: bool = False,
         on_event: EventHandler | None = None,
         transport: Transport | Literal["stock"] | None = None,
@@ -104,6 +107,7 @@ class AsyncMusicClient:
             retry=check_retry(max_retries, retry),
             max_concurrency=max_concurrency,
             default_headers=check_headers(default_headers or {}),
+            slow_disk=slow_disk,
         )
         self._session = Session(
             transport=_transport(transport),
@@ -269,7 +273,7 @@ class AsyncMusicClient:
         asked = _generate_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
-        target = file_target(asked, to, overwrite=overwrite)
+        target = file_target(self._options, asked, to, overwrite=overwrite)
         plan = await generate_plan(self._options, asked, timeout, client_request_id)
         async with self._session.call(plan) as call:
             return await deliver(call, target, audio_format=asked.audio_format)
@@ -301,7 +305,7 @@ class AsyncMusicClient:
         asked = _generate_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
-        target = file_target(asked, to, overwrite=overwrite)
+        target = file_target(self._options, asked, to, overwrite=overwrite)
         plan = await generate_plan(self._options, asked, timeout, client_request_id)
         return self._session.submit(self._session.call(plan), target, audio_format=asked.audio_format)
 

@@ -1,21 +1,22 @@
 """The way of a paid track: received, inspected, kept; and what is saved of it when something goes wrong."""
 
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import anyio
-import anyio.lowlevel
 from attrs import frozen
 
 from aiml_music._calls.call import Call
 from aiml_music._calls.reservation import reserve
+from aiml_music._calls.shelter import sheltered
+from aiml_music._io.batching import Batch
 from aiml_music._io.disk import on_disk
 from aiml_music._io.pacer import pacer
 from aiml_music._io.sinks import FileSink, MemorySink, write_file
 from aiml_music._sansio import verdict
-from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probing
+from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe, probing
 from aiml_music._sansio.errors import MusicError, StorageError
 from aiml_music._sansio.inspection import flags_of
 from aiml_music._sansio.models import AudioFormat, Track
@@ -31,11 +32,13 @@ class Target:
 
     Attributes:
         room_bytes: how much room a track may need there.
+        slow_disk: write and read the file in worker threads, never on the event loop.
     """
 
     path: Path
     overwrite: bool
     room_bytes: int
+    slow_disk: bool = False
 
 
 async def deliver(
@@ -59,7 +62,10 @@ async def deliver(
         raise
     try:
         await call.open()
-        return await Delivery(call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds).track()
+        delivery = Delivery(
+            call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds, slow_disk=target.slow_disk
+        )
+        return await delivery.track()
     except BaseException:
         # Of a track that was salvaged nothing is left to discard; of one that was kept, nobody need ask.
         await _discard(sink)
@@ -88,12 +94,21 @@ class Delivery:
     """One track on its way from an opened call into a sink."""
 
     def __init__(
-        self, call: Call, sink: FileSink | MemorySink, *, audio_format: AudioFormat, shelter_seconds: float
+        self,
+        call: Call,
+        sink: FileSink | MemorySink,
+        *,
+        audio_format: AudioFormat,
+        shelter_seconds: float,
+        slow_disk: bool = False,
     ) -> None:
         self._call = call
         self._sink = sink
         self._format: AudioFormat = audio_format
         self._shelter_seconds = shelter_seconds
+        self._slow_disk = slow_disk
+        # What a slow disk has not been given yet; empty for every other one.
+        self._batch = Batch()
         self._disk_trouble: OSError | None = None
         self._inspected = False
 
@@ -109,7 +124,7 @@ class Delivery:
         """
         if isinstance(self._sink, MemorySink):
             return await self._deliver()
-        return await _sheltered(self._deliver, self._shelter_seconds)
+        return await sheltered(self._deliver, self._shelter_seconds)
 
     async def _deliver(self) -> Track:
         try:
@@ -121,8 +136,7 @@ class Delivery:
             # A disk that neither takes the rest nor gives back the beginning: what is on it is all there is.
             trouble = error
         except BaseException as interruption:
-            # Here nothing is awaited any more: the end of an event loop cancels this task, and would again.
-            for note in self._rescued():
+            for note in await self._rescue(interruption):
                 self._call.last_words = note
                 interruption.add_note(note)
             raise
@@ -132,19 +146,51 @@ class Delivery:
 
     async def _receive(self) -> None:
         try:
-            await self._call.read_on(self._store)
+            if self._slow_disk:
+                await self._read_in_batches()
+            else:
+                await self._call.read_on(self._store)
         except MusicError as error:
             error.salvage = await self._salvage("partial")
             raise
 
+    async def _read_in_batches(self) -> None:
+        """Read no further than one batch ahead of the disk, and store each in a thread."""
+        write = partial(self._batch.write, self._store)
+        try:
+            while piece := await self._call.read():
+                if self._batch.add(piece):
+                    await on_disk(write)
+        except MusicError:
+            with anyio.CancelScope(shield=True):
+                await on_disk(write)
+            raise
+        await on_disk(write)
+
+    async def _rescue(self, interruption: BaseException) -> list[str]:
+        """Save what came, and say where it is; for a slow disk in a thread, as long as one can be waited for."""
+        with suppress(BaseException):
+            # Only a task that was cancelled may still wait: a coroutine that is thrown away may not.
+            if self._slow_disk and isinstance(interruption, anyio.get_cancelled_exc_class()):
+                with anyio.CancelScope(shield=True):
+                    return await on_disk(self._rescued)
+        # Here nothing is awaited any more: the end of an event loop cancels this task, and would again.
+        return self._rescued()
+
     def _rescued(self) -> list[str]:
-        """Save what came, and say where it is."""
-        if isinstance(self._sink, MemorySink):
+        return self._batch.settle(self._saved)
+
+    def _saved(self, rest: bytes) -> list[str]:
+        sink = self._sink
+        if isinstance(sink, MemorySink):
             return []
+        if rest:
+            with suppress(OSError):
+                sink.write(rest)
         if not self._call.is_answered:
-            path = self._sink.rescue("partial")
+            path = sink.rescue("partial")
             return [f"aiml_music: what had come of the track is in {path}."] if path else []
-        path = self._sink.rescue(None if self._inspected else "unverified")
+        path = sink.rescue(None if self._inspected else "unverified")
         return [f"aiml_music: the track was kept all the same, in {path}."] if path else []
 
     def _store(self, piece: bytes) -> None:
@@ -175,7 +221,10 @@ class Delivery:
 
     async def _audio(self) -> AudioInfo:
         try:
-            info = await _measured(self._sink)
+            if self._slow_disk and isinstance(self._sink, FileSink):
+                info = await on_disk(partial(probe, self._sink.read_at, self._sink.size))
+            else:
+                info = await _measured(self._sink)
         except AudioFormatError as error:
             raise _UnusableError(f"the audio is not {self._format}: {error.reason}") from None
         if info.container != self._format:
@@ -261,76 +310,3 @@ def _unstored(salvage: bytes, trouble: OSError) -> StorageError:
         hint="Its bytes are in this error's salvage.",
         salvage=salvage,
     )
-
-
-async def _sheltered(work: Callable[[], Awaitable[Track]], seconds: float) -> Track:
-    """Run work that a cancellation must wait for, for so many seconds at most.
-
-    In a task of its own: a scope's shield does not hold off the `cancel()` of an asyncio task, but a task group's
-    end does wait for its members.
-    """
-    shelter = _Shelter(work)
-    interruption: BaseException | None = None
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(shelter.run)
-            try:
-                await shelter.ended.wait()
-            except BaseException as error:
-                interruption = error
-                shelter.end_within(seconds)
-                raise
-        # Trio does not raise a cancellation that came while the group was waiting for its last member.
-        await anyio.lowlevel.checkpoint_if_cancelled()
-    except BaseException as error:  # noqa: BLE001 - every one is raised again
-        # Itself, and not in the group that a task group makes of it.
-        ending = interruption or error
-    else:
-        return shelter.result()
-    for note in shelter.parting_words:
-        ending.add_note(note)
-    raise ending
-
-
-class _Shelter:
-    """Work that goes on for a while after whoever waits for it was cancelled."""
-
-    def __init__(self, work: Callable[[], Awaitable[Track]]) -> None:
-        self._work = work
-        self._scope = anyio.CancelScope(shield=True)
-        self._track: Track | None = None
-        self._failure: BaseException | None = None
-        self.ended = anyio.Event()
-        self.parting_words: list[str] = []
-
-    def end_within(self, seconds: float) -> None:
-        """Let the work go on for so long, and no longer."""
-        self._scope.deadline = anyio.current_time() + seconds
-
-    async def run(self) -> None:
-        """Do the work, and keep what comes of it, a failure too."""
-        try:
-            with self._scope:
-                await self._done()
-        finally:
-            self.ended.set()
-
-    async def _done(self) -> None:
-        try:
-            self._track = await self._work()
-        except MusicError as error:
-            self._failure = error
-            where = f" What came is in {error.salvage}." if isinstance(error.salvage, Path) else ""
-            self.parting_words.append(f"aiml_music: {error}{where}")
-        except BaseException as error:
-            self._failure = error
-            self.parting_words += getattr(error, "__notes__", [])
-            raise
-        else:
-            self.parting_words.append(f"aiml_music: the track was kept all the same, in {self._track.path}.")
-
-    def result(self) -> Track:
-        """Return the track, or raise what came instead."""
-        if self._track is None:
-            raise self._failure or RuntimeError("the work was never begun")
-        return self._track

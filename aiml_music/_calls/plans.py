@@ -33,7 +33,9 @@ async def generate_plan(
     )
 
 
-def file_target(asked: order.GenerateOrder, to: str | PathLike[str] | None, *, overwrite: bool) -> Target | None:
+def file_target(
+    options: Options, asked: order.GenerateOrder, to: str | PathLike[str] | None, *, overwrite: bool
+) -> Target | None:
     """Return the file a track goes into; None keeps it in memory.
 
     Raises:
@@ -42,7 +44,12 @@ def file_target(asked: order.GenerateOrder, to: str | PathLike[str] | None, *, o
     if to is None:
         return None
     order.check_output_name(Path(to), asked.audio_format)
-    return Target(path=Path(to), overwrite=overwrite, room_bytes=largest_bytes(asked.audio_setting))
+    return Target(
+        path=Path(to),
+        overwrite=overwrite,
+        room_bytes=largest_bytes(asked.audio_setting),
+        slow_disk=options.slow_disk,
+    )
 
 
 async def upload_plan(

@@ -203,6 +203,7 @@ class Options:
     max_concurrency: int | None = field(default=None, validator=_concurrency)
     """None: as many as the service takes well."""
     default_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    slow_disk: bool = False
 
     def timeouts_for_upload(self, size_bytes: int) -> Timeouts:
         """Return the limits of an upload of this many bytes."""
