@@ -67,8 +67,9 @@ class AsyncMusicClient:
         max_concurrency: calls under way at once; default: 4 at first, then as many as the service takes well, 20 at
             most and fewer while it throttles.
         default_headers: headers for every request.
-        slow_disk: write tracks in worker threads, 256 KiB at a time, so that a disk that stalls does not hold up the
-            event loop. For network file systems; a local disk takes a piece in less time than the way to a thread.
+        slow_disk: write tracks in worker threads, 256 KiB at a time, so that the event loop does not wait for the disk.
+            For a network file system, or a disk that stalls; writing to a local disk costs less than the way to a
+            thread. It is about the files of `to=`, and changes nothing for tracks in memory and streams.
         allow_insecure_http: accept an `http` address on another machine, where the key travels in the clear.
         on_event: called with an `Event` at every step of every call, in the event loop; it must not wait.
         transport: `"stock"` leaves sockets to the HTTP library, which costs more memory and time; or another way to

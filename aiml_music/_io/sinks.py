@@ -1,8 +1,8 @@
 """Keep decoded audio while it comes: in memory, or in a file that gets its name only once it is whole.
 
 Everything that can fail for want of a place fails when the place is reserved, before money is spent. Every method is
-plain and may block on a disk: `write` and `read_at` are meant for the event loop (70 us of thread hop buy nothing), the
-others for a worker thread.
+plain and may block on a disk: `write` and `read_at` are meant for the event loop (70 us of thread hop buy nothing, but
+where a disk stalls), the others for a worker thread.
 """
 
 import errno

@@ -204,6 +204,7 @@ class Options:
     """None: as many as the service takes well."""
     default_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     slow_disk: bool = False
+    """Whether tracks are written in worker threads."""
 
     def timeouts_for_upload(self, size_bytes: int) -> Timeouts:
         """Return the limits of an upload of this many bytes."""
