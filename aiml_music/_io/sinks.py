@@ -158,7 +158,7 @@ class FileSink:
         """Give the finished file its name and make it durable.
 
         Raises:
-                OutputExistsError: the name was taken meanwhile; the track is in `salvage`, `song.kept.mp3` beside it.
+            OutputExistsError: the name was taken meanwhile; the track is in `salvage`, `song.kept.mp3` beside it.
             StorageError: the disk failed. Without `salvage` the sink is still open: take `to_memory`, and never try
                 again on the same file, which may report success after it lost pages.
         """
