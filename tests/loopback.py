@@ -5,6 +5,7 @@ library on this side can hide what the other side did. What the service would sa
 """
 
 import contextlib
+import errno
 import json
 import socket
 import ssl
@@ -166,7 +167,7 @@ class Loopback:
     Attributes:
         connections: how many were accepted.
         requests: the complete requests, in the order of their ends.
-        peak: how many connections were open at once at most.
+        peak: how many connections were open at once at most, on the client's side.
     """
 
     scripts: Sequence[Script]
@@ -196,7 +197,7 @@ class Loopback:
                 script = self.scripts[min(self.connections, len(self.scripts) - 1)]
                 self.connections += 1
                 self._open.add(connection)
-                self.peak = max(self.peak, len(self._open))
+                self.peak = max(self.peak, sum(not _hung_up(one) for one in self._open))
             thread = threading.Thread(target=self._play, args=(connection, script), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -235,6 +236,20 @@ class Loopback:
             self.requests.append(_read_request(connection))
         for step in script:
             step.play(connection)
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Say whether the client has closed its side, be the thread of its script ever so late to notice."""
+    try:
+        # That thread has its own limit of time on the original, and may take the byte that is looked at.
+        with connection.dup() as seen:
+            seen.settimeout(0)
+            return not seen.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # TLS has taken the descriptor over; anything else is a connection that was reset.
+        return error.errno != errno.EBADF
 
 
 class _EarlyEndError(OSError):

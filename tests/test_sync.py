@@ -229,6 +229,7 @@ def test_closing_leaves_the_calls_of_other_threads_alone() -> None:
         threads = [threading.Thread(target=stream), threading.Thread(target=generate)]
         threads[0].start()
         assert begun.acquire(timeout=5)
+        assert arrived.wait(5)
         arrived.clear()
         threads[1].start()
         assert arrived.wait(5)
