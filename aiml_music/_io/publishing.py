@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from attrs import frozen
 
@@ -35,6 +35,7 @@ class FileSystem:
     fsync: Callable[[int], None] = os.fsync
     link: Callable[[Path, Path], None] = os.link
     replace: Callable[[Path, Path], None] = os.replace
+    unlink: Callable[[Path], None] = os.unlink
     fallocate: Callable[[int, int, int], None] | None = _FALLOCATE
     chmod: Callable[[int, int], None] | None = _CHMOD
     free_bytes: Callable[[Path], int] = _free_bytes
@@ -45,6 +46,17 @@ def fitted(beginning: str, end: str) -> str:
     room = _NAME_MAX_BYTES - len(os.fsencode(end))
     kept = os.fsencode(beginning)
     return (beginning if len(kept) <= room else kept[: max(room, 0)].decode(errors="ignore")) + end
+
+
+def hidden(target: Path, token: str, stage: Literal["part", "ready"]) -> Path:
+    """Return where a track waits for its name.
+
+    Args:
+        target: the name it waits for.
+        token: sets this call's files apart from every other's.
+        stage: a `part` may be anything; what is `ready` is whole, checked and synced.
+    """
+    return target.with_name(fitted(f".{target.name}", f".{token}.{stage}"))
 
 
 def reserve_bytes(file: io.FileIO, count: int, directory: Path, system: FileSystem) -> None:
@@ -96,6 +108,24 @@ def _replace_placeholder(part: Path, target: Path, system: FileSystem) -> None:
     except OSError:
         target.unlink(missing_ok=True)
         raise
+
+
+def place_beside(part: Path, target: Path, kind: str, *, system: FileSystem) -> Path:
+    """Give a file a name like its target's that says what it is, numbered where that is taken, and return it.
+
+    Raises:
+        OSError: as `place`.
+    """
+    mark, number = f".{kind}", 1
+    while True:
+        kept = target.with_name(fitted(target.stem, mark + target.suffix))
+        try:
+            place(part, kept, overwrite=False, system=system)
+        except FileExistsError:
+            number += 1
+            mark = f".{kind}-{number}"
+        else:
+            return kept
 
 
 def sync_directory(directory: Path, system: FileSystem) -> None:
