@@ -8,7 +8,8 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -174,3 +175,14 @@ def storage_error(path: Path, exc: OSError | ValueError, **circumstances: Unpack
     kind = OutputExistsError if isinstance(exc, FileExistsError) else StorageError
     known: Any = {"hint": _HINTS.get(number)} | circumstances
     return kind(f"{str(path)!r} cannot be written: {reason}.", errno=number, filename=str(path), **known)
+
+
+@contextmanager
+def told(path: Path, circumstances: Circumstances) -> Iterator[None]:
+    """Say of whatever the system refuses inside which file it was, and what that means for the call."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (OSError, ValueError) as exc:
+        raise storage_error(path, exc, **circumstances) from exc

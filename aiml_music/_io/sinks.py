@@ -8,8 +8,7 @@ others for a worker thread.
 import errno
 import io
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock
 from typing import IO, Literal, Self
@@ -26,6 +25,7 @@ from aiml_music._io.publishing import (
     reserve_bytes,
     storage_error,
     sync_directory,
+    told,
 )
 from aiml_music._sansio.errors import Circumstances, StorageError
 from aiml_music._sansio.outcome import Money, Outcome, Phase
@@ -116,7 +116,7 @@ class FileSink:
             StorageError: no file can be made there, or it would not have the room.
         """
         path = Path(os.fsdecode(target)).absolute()
-        with _told(path, circumstances):
+        with told(path, circumstances):
             found = to_be_replaced(path, overwrite=overwrite)
             part, ready = hidden(path, token, "part"), hidden(path, token, "ready")
             # Of two calls for one name, one track would be paid for and have no place.
@@ -129,7 +129,7 @@ class FileSink:
         mode = (found or os.fstat(file.fileno())).st_mode & 0o777
         sink = cls(target=path, part=part, ready=ready, file=file, mode=mode, overwrite=overwrite, system=system)
         try:
-            with _told(path, circumstances):
+            with told(path, circumstances):
                 # Created like any new file, to learn its mode: asking for the umask means to set it for a moment.
                 sink._set_mode(0o600)
                 reserve_bytes(file, expected_bytes, path.parent, system)
@@ -182,14 +182,14 @@ class FileSink:
                 again on the same file, which may report success after it lost pages.
         """
         with self._lock:
-            with _told(self.target, _AFTER_MONEY):
+            with told(self.target, _AFTER_MONEY):
                 self._finish()
-            with _told(self.target, self._kept_in(self.part)):
+            with told(self.target, self._kept_in(self.part)):
                 self._close()
                 self._place()
             self._kept = self.target
             try:
-                with _told(self.target, self._kept_in(self.target)):
+                with told(self.target, self._kept_in(self.target)):
                     sync_directory(self.target.parent, self._system)
             finally:
                 self._remove_part()
@@ -214,15 +214,15 @@ class FileSink:
             StorageError: the disk failed; as for `publish`, the sink is still open where there is no `salvage`.
         """
         with self._lock:
-            with _told(self.target, _AFTER_MONEY):
+            with told(self.target, _AFTER_MONEY):
                 self._finish()
                 ready = ReadyFile(path=self._ready, sha256=sha256_of(self._file))
-            with _told(self.target, self._kept_in(self.part)):
+            with told(self.target, self._kept_in(self.part)):
                 self._file.close()
                 self._kept = self.part
                 self._system.replace(self.part, self._ready)
             self._kept = self._ready
-            with _told(self.target, self._kept_in(self._ready)):
+            with told(self.target, self._kept_in(self._ready)):
                 sync_directory(self.target.parent, self._system)
         return ready
 
@@ -235,10 +235,10 @@ class FileSink:
         """
         with self._lock:
             try:
-                with _told(self.target, self._kept_in(self._ready)):
+                with told(self.target, self._kept_in(self._ready)):
                     place(self._ready, self.target, overwrite=self._overwrite, system=self._system)
                 self._kept = self.target
-                with _told(self.target, self._kept_in(self.target)):
+                with told(self.target, self._kept_in(self.target)):
                     sync_directory(self.target.parent, self._system)
             finally:
                 self._release()
@@ -328,16 +328,6 @@ class FileSink:
         self.part.lstat()
 
 
-@contextmanager
-def _told(path: Path, circumstances: Circumstances) -> Iterator[None]:
-    try:
-        yield
-    except StorageError:
-        raise
-    except (OSError, ValueError) as exc:
-        raise storage_error(path, exc, **circumstances) from exc
-
-
 def _create(part: Path) -> io.FileIO:
     try:
         # Mode `x` creates, and follows no link.
@@ -364,7 +354,7 @@ def write_file(
             source: IO[bytes] = io.BytesIO(content)
             size = len(content)
         else:
-            with _told(content, _AFTER_MONEY):
+            with told(content, _AFTER_MONEY):
                 source = opened.enter_context(content.open("rb"))
                 size = os.fstat(source.fileno()).st_size
         sink = FileSink.reserve(
@@ -376,7 +366,7 @@ def write_file(
             circumstances=_AFTER_MONEY,
         )
         try:
-            with _told(target, _AFTER_MONEY):
+            with told(target, _AFTER_MONEY):
                 while piece := source.read(_PIECE_BYTES):
                     sink.write(piece)
             return sink.publish()
