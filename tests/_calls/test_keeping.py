@@ -8,8 +8,19 @@ from pathlib import Path
 
 import anyio
 import pytest
+import respx
 
-from aiml_music import Money, Outcome, OutputExistsError, PayloadError, Phase, RateLimitError, StorageError, Track
+from aiml_music import (
+    AsyncMusicClient,
+    Money,
+    Outcome,
+    OutputExistsError,
+    PayloadError,
+    Phase,
+    RateLimitError,
+    StorageError,
+    Track,
+)
 from aiml_music._calls.delivery import Delivery
 from aiml_music._calls.keeping import intend
 from aiml_music._calls.plans import generate_plan
@@ -24,7 +35,7 @@ from tests._calls.test_delivery import FIRST, unreadable
 from tests._io.system import failing, posix
 from tests.answers import VOICE_ID, answer, generated, refused
 from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, settled
-from tests.canary import assert_keyless
+from tests.canary import KEY, assert_keyless
 from tests.journals import MARKS, PART, READY, Act, Recorder, journalled, raising
 from tests.loopback import Loopback, Script, Signal, loopback
 
@@ -94,6 +105,18 @@ async def test_an_intent_that_fails_sends_nothing(tmp_path: Path) -> None:
     assert Fate.of(trouble) == Fate(LedgerError, Outcome.NOT_SENT, Money.NO, Phase.PREPARE, attempts=0)
     assert_traced(trouble)
     assert names(tmp_path) == set()
+
+
+async def test_a_mock_of_the_http_library_waits_for_the_mark_too(tmp_path: Path) -> None:
+    """A transport that traces nothing still reads the request, and gets none of it."""
+    journal = Recorder(tmp_path, {"wire": raising(LedgerError("The ledger is gone."))})
+    with respx.mock:
+        respx.post("https://api.aimlapi.com/v2/generate/audio/minimax/generate").respond(json=generated(TRACK))
+        async with AsyncMusicClient(api_key=KEY) as client:
+            with pytest.raises(LedgerError) as caught:
+                await journalled(client, journal)
+    assert Fate.of(caught.value) == Fate(LedgerError, Outcome.NOT_SENT, Money.NO, Phase.CONNECT, attempts=0)
+    assert journal.marks == ["intent", "wire"]
 
 
 LEFT = {"head": {READY}, "received": {READY}, "done": {READY, "song.mp3"}}

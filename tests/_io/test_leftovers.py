@@ -36,7 +36,7 @@ class Machine:
     @property
     def system(self) -> FileSystem:
         """Return the calls that are counted."""
-        calls = {"fsync": os.fsync, "link": os.link, "replace": os.replace, "unlink": os.unlink}
+        calls: dict[str, Any] = {"fsync": os.fsync, "link": os.link, "replace": os.replace, "unlink": os.unlink}
         return FileSystem(**{name: self._counted(name, call) for name, call in calls.items()})
 
     def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
