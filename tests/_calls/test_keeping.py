@@ -328,7 +328,7 @@ async def test_a_disk_that_gives_nothing_back_keeps_what_it_has(tmp_path: Path) 
 )
 @pytest.mark.asyncio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("turns", range(0, 75, 5))
+@pytest.mark.parametrize("turns", range(0, 320, 20))
 async def test_the_end_of_an_event_loop_gives_no_name_that_was_not_licensed(turns: int, tmp_path: Path) -> None:
     """Whenever every task is cancelled, what came is in a file, and the final name follows its mark."""
     begun, journal = threading.Event(), Recorder(tmp_path)
