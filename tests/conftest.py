@@ -40,6 +40,7 @@ _BOTH_TRANSPORTS = {
     "tests._io.test_tls",
     "tests._io.test_proxies",
     "tests._io.test_proxy_process",
+    "tests._io.test_leave_to_send",
 }
 _BOTH_TRANSPORTS_IN_LONG = {
     "tests._calls.test_attempt",

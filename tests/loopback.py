@@ -125,6 +125,17 @@ class ReadOnly:
 
 
 @frozen
+class Listen:
+    """Take whatever comes until the client goes away."""
+
+    heard: bytearray
+
+    def play(self, connection: socket.socket) -> None:
+        while data := connection.recv(65536):
+            self.heard.extend(data)
+
+
+@frozen
 class ReadHead:
     """Read the head of the request, and not its body, before going on."""
 
@@ -232,7 +243,7 @@ class Loopback:
                 self._gone.notify_all()
 
     def _run(self, connection: socket.socket, script: Script) -> None:
-        if not any(isinstance(step, ReadOnly | ReadHead) for step in script):
+        if not any(isinstance(step, Listen | ReadOnly | ReadHead) for step in script):
             self.requests.append(_read_request(connection))
         for step in script:
             step.play(connection)
@@ -301,7 +312,7 @@ def loopback(*scripts: Script, secure: ssl.SSLContext | None = None, port: int =
     """Serve scripts on this machine.
 
     Args:
-        scripts: what each connection does; without `ReadOnly` or `ReadHead` it reads a whole request first.
+        scripts: what each connection does; without `Listen`, `ReadOnly` or `ReadHead` it reads a whole request first.
         secure: speak TLS with this context.
         port: where; default: a free one.
     """

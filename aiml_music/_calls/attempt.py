@@ -15,8 +15,10 @@ import anyio.lowlevel
 from attrs import frozen
 
 from aiml_music._sansio import verdict
+from aiml_music._sansio.errors import MusicError
 from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
 from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
+from aiml_music._sansio.journal import Journal, marked
 from aiml_music._sansio.options import Timeouts
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.pace import Floor
@@ -76,12 +78,15 @@ class EndedBadlyError(Exception):
 class Attempting:
     """An attempt under way: `begin` it, `read` its audio to the end, then take its `reply`."""
 
-    def __init__(self, plan: Plan, *, transport: Transport, clock: Clock, deadline: float) -> None:
+    def __init__(
+        self, plan: Plan, *, transport: Transport, clock: Clock, deadline: float, journal: Journal | None = None
+    ) -> None:
         self._plan = plan
         self._transport = transport
         self._clock = clock
         self._deadline = deadline
-        self._progress = Progress()
+        self._journal = journal
+        self._progress = Progress(wire=None if journal is None else lambda: marked(journal.wire()))
         self._exchange: Exchange | None = None
         self._floor = Floor(plan.timeouts.idle)
         self._encoding: Encoding = Identity()
@@ -97,6 +102,7 @@ class Attempting:
         self.status: int | None = None
         self.tracing = Tracing()
         self.reply: Reply | None = None
+        self.journal_trouble: MusicError | None = None
 
     @property
     def evidence(self) -> Evidence:
@@ -194,9 +200,19 @@ class Attempting:
         )
         self.status = exchange.head.status
         self.tracing = read_tracing(exchange.head, secret=plan.key.reveal())
+        if self._journal is not None:
+            await self._mark(self._journal.head(exchange.head.status, self.tracing))
         if exchange.head.is_success:
             self._encoding = encoding_of(exchange.head.header("content-encoding"))
         return exchange
+
+    async def _mark(self, mark: Awaitable[None]) -> None:
+        # However long that takes: no limit of time is for it, and what was answered is paid for.
+        self._scope.deadline = math.inf
+        try:
+            await marked(mark)
+        except MusicError as error:
+            self.journal_trouble = error
 
     async def _hand_on(self, take: Callable[[bytes], None]) -> None:
         while self.reply is None:

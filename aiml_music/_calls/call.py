@@ -18,14 +18,13 @@ from aiml_music._calls.reports import Reports
 from aiml_music._sansio import verdict
 from aiml_music._sansio.errors import (
     Circumstances,
-    InputError,
     MusicError,
     NotSentTimeout,
-    StorageError,
 )
 from aiml_music._sansio.events import Event, EventKind
+from aiml_music._sansio.journal import Journal
 from aiml_music._sansio.models import Receipt
-from aiml_music._sansio.outcome import Attempt, Marks, Money, Operation, Outcome, Phase, money_of
+from aiml_music._sansio.outcome import Answer, Attempt, Marks, Money, Operation, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, Trouble, min_useful
 from aiml_music._sansio.standing import Standing
@@ -38,6 +37,9 @@ T = TypeVar("T")
 
 class Call:
     """A running call: take a place (`async with`), `open` it, `read` it to its end, take its `reply` and `receipt`."""
+
+    journal: Journal | None = None
+    """Told of every step before it is taken; such a call is made once."""
 
     def __init__(
         self, plan: Plan, *, transport: Transport, queue: Queue, quota: RetryQuota, reports: Reports, clock: Clock
@@ -107,6 +109,9 @@ class Call:
         return error
 
     def _decide(self, failures: Sequence[Failure], deadline: float) -> Decision:
+        if self.journal is not None:
+            # Its marks are of one attempt; whoever keeps it decides about others.
+            return Decision(stop=Stop.ENOUGH)
         operation = self.plan.operation
         return self.plan.retry.decide(
             operation,
@@ -214,7 +219,10 @@ class Call:
             "phase": problem.phase,
             "hint": problem.hint,
         }
-        return self.sign(problem.error(problem.message, **problem.details, **circumstances), problem.trace_id)
+        error = problem.error(problem.message, **problem.details, **circumstances)
+        if self.journal_trouble is not None:
+            error.add_note(f"aiml_music: the journal of this call failed as well: {self.journal_trouble.message}")
+        return self.sign(error, problem.trace_id)
 
     @property
     def evidence(self) -> Evidence:
@@ -226,8 +234,13 @@ class Call:
             operation=plan.operation, host=plan.host, client_request_id=plan.client_request_id, marks=Marks()
         )
 
-    def stamp(self, error: StorageError, outcome: Outcome, phase: Phase) -> StorageError:
-        """Return an error of the disk with what this call knows written on it."""
+    @property
+    def journal_trouble(self) -> MusicError | None:
+        """What the journal raised when the answer began."""
+        return None if self._attempting is None else self._attempting.journal_trouble
+
+    def stamp(self, error: E, outcome: Outcome, phase: Phase) -> E:
+        """Return an error of the disk, or of the journal, with what this call knows written on it."""
         used = self._current.tracing.credits_used
         error.outcome, error.money, error.phase = outcome, money_of(outcome, credits_used=used), phase
         reply = self._current.reply
@@ -277,7 +290,7 @@ class Call:
     async def _attempt(self, number: int, waited: float, deadline: float) -> Problem | None:
         self._number, self._waited, self._attempt_began = number, waited, self._clock.monotonic()
         current = self._attempting = Attempting(
-            self.plan, transport=self._transport, clock=self._clock, deadline=deadline
+            self.plan, transport=self._transport, clock=self._clock, deadline=deadline, journal=self.journal
         )
         self._tell(EventKind.ATTEMPT)
         problem: Problem | None = None
@@ -286,8 +299,10 @@ class Call:
         except EndedBadlyError as ended:
             problem = ended.problem
             await current.aclose()
-        except InputError as error:
-            # A reference that changed while it was sent is found out by the body, which knows nothing of the call.
+        except MusicError as error:
+            # A reference that changed while it was sent is found out by the body, and what a journal lacks by the
+            # journal: neither knows anything of the call.
+            error.outcome, error.money = current.evidence.judge(Answer.NONE)
             error.phase = current.evidence.marks.phase
             self.sign(error)
             raise

@@ -9,6 +9,7 @@ import anyio
 from attrs import frozen
 
 from aiml_music._calls.call import Call
+from aiml_music._calls.keeping import intend, publish, publish_by_steps
 from aiml_music._calls.reservation import reserve
 from aiml_music._calls.shelter import sheltered
 from aiml_music._io.batching import Batch
@@ -19,6 +20,7 @@ from aiml_music._sansio import verdict
 from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe, probing
 from aiml_music._sansio.errors import MusicError, StorageError
 from aiml_music._sansio.inspection import flags_of
+from aiml_music._sansio.journal import Journal
 from aiml_music._sansio.models import AudioFormat, Track
 from aiml_music._sansio.outcome import Outcome, Phase
 
@@ -33,12 +35,16 @@ class Target:
     Attributes:
         room_bytes: how much room a track may need there.
         slow_disk: write and read the file in worker threads, never on the event loop.
+        journal: told of every step of the call before it is taken.
+        token: sets the hidden files of this call apart from every other's; None for one of chance.
     """
 
     path: Path
     overwrite: bool
     room_bytes: int
     slow_disk: bool = False
+    journal: Journal | None = None
+    token: str | None = None
 
 
 async def deliver(
@@ -50,17 +56,21 @@ async def deliver(
 
     Raises:
         StorageError: there is no room for the file, and nothing was sent; or as `Delivery.track`.
-        MusicError: as `Call.open` and `Delivery.track`.
+        MusicError: as `Call.open` and `Delivery.track`; or the journal's own, whose `salvage` is the track if it came.
     """
     if target is None:
         await call.open()
         return await Delivery(call, MemorySink(), audio_format=audio_format, shelter_seconds=shelter_seconds).track()
     try:
-        sink = await reserve(target.path, expected_bytes=target.room_bytes, overwrite=target.overwrite)
+        sink = await reserve(
+            target.path, expected_bytes=target.room_bytes, overwrite=target.overwrite, token=target.token
+        )
     except StorageError as error:
         call.sign(error)
         raise
     try:
+        if target.journal is not None:
+            await intend(call, target.journal)
         await call.open()
         delivery = Delivery(
             call, sink, audio_format=audio_format, shelter_seconds=shelter_seconds, slow_disk=target.slow_disk
@@ -190,7 +200,8 @@ class Delivery:
         if not self._call.is_answered:
             path = sink.rescue("partial")
             return [f"aiml_music: what had come of the track is in {path}."] if path else []
-        path = sink.rescue(None if self._inspected else "unverified")
+        whole: Literal["ready"] | None = None if self._call.journal is None else "ready"
+        path = sink.rescue(whole if self._inspected else "unverified")
         return [f"aiml_music: the track was kept all the same, in {path}."] if path else []
 
     def _store(self, piece: bytes) -> None:
@@ -256,22 +267,13 @@ class Delivery:
 
     async def _stored(self) -> tuple[bytes | None, Path | None]:
         if isinstance(self._sink, FileSink):
-            return None, await on_disk(partial(self._published, self._sink))
+            if self._call.journal is not None:
+                return None, await publish_by_steps(self._call, self._sink, self._call.journal)
+            return None, await on_disk(partial(publish, self._call, self._sink))
         content = self._sink.content()
         if self._disk_trouble is not None:
             raise self._call.stamp(_unstored(content, self._disk_trouble), Outcome.COMPLETED, Phase.STORE)
         return content, None
-
-    def _published(self, sink: FileSink) -> Path:
-        try:
-            path = sink.publish()
-        except StorageError as error:
-            if error.salvage is None:
-                error.salvage = sink.to_memory().content()
-            self._call.stamp(error, Outcome.COMPLETED, Phase.STORE)
-            raise
-        self._call.last_words = f"aiml_music: the track was kept all the same, in {path}."
-        return path
 
     async def _salvage(self, kind: Literal["partial", "unverified"]) -> Path | bytes | None:
         """Keep what came, under a name that says what it is; in memory, where there is no file; nothing of nothing."""

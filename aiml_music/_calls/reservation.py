@@ -8,13 +8,14 @@ from aiml_music._io.disk import on_disk
 from aiml_music._io.sinks import FileSink
 
 
-async def reserve(target: Path, *, expected_bytes: int, overwrite: bool) -> FileSink:
+async def reserve(target: Path, *, expected_bytes: int, overwrite: bool, token: str | None = None) -> FileSink:
     """Return a sink for a file, its room reserved.
 
     Args:
         target: the file to make.
         expected_bytes: how much room to reserve.
         overwrite: replace a file that exists.
+        token: sets its hidden files apart from every other one's; None for one of chance.
 
     Raises:
         OutputExistsError: the file exists, and `overwrite` is off.
@@ -23,9 +24,9 @@ async def reserve(target: Path, *, expected_bytes: int, overwrite: bool) -> File
     reserving = _Reserving()
 
     def work() -> FileSink:
-        token = uuid.uuid4().hex[:12]
+        own = uuid.uuid4().hex[:12] if token is None else token
         return reserving.hand_over(
-            FileSink.reserve(target, expected_bytes=expected_bytes, overwrite=overwrite, token=token)
+            FileSink.reserve(target, expected_bytes=expected_bytes, overwrite=overwrite, token=own)
         )
 
     try:

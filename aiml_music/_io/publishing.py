@@ -8,9 +8,10 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from attrs import frozen
 
@@ -35,6 +36,7 @@ class FileSystem:
     fsync: Callable[[int], None] = os.fsync
     link: Callable[[Path, Path], None] = os.link
     replace: Callable[[Path, Path], None] = os.replace
+    unlink: Callable[[Path], None] = os.unlink
     fallocate: Callable[[int, int, int], None] | None = _FALLOCATE
     chmod: Callable[[int, int], None] | None = _CHMOD
     free_bytes: Callable[[Path], int] = _free_bytes
@@ -45,6 +47,17 @@ def fitted(beginning: str, end: str) -> str:
     room = _NAME_MAX_BYTES - len(os.fsencode(end))
     kept = os.fsencode(beginning)
     return (beginning if len(kept) <= room else kept[: max(room, 0)].decode(errors="ignore")) + end
+
+
+def hidden(target: Path, token: str, stage: Literal["part", "ready"]) -> Path:
+    """Return where a track waits for its name.
+
+    Args:
+        target: the name it waits for.
+        token: sets this call's files apart from every other's.
+        stage: a `part` may be anything; what is `ready` is whole, checked and synced.
+    """
+    return target.with_name(fitted(f".{target.name}", f".{token}.{stage}"))
 
 
 def reserve_bytes(file: io.FileIO, count: int, directory: Path, system: FileSystem) -> None:
@@ -98,6 +111,24 @@ def _replace_placeholder(part: Path, target: Path, system: FileSystem) -> None:
         raise
 
 
+def place_beside(part: Path, target: Path, kind: str, *, system: FileSystem) -> Path:
+    """Give a file a name like its target's that says what it is, numbered where that is taken, and return it.
+
+    Raises:
+        OSError: as `place`.
+    """
+    mark, number = f".{kind}", 1
+    while True:
+        kept = target.with_name(fitted(target.stem, mark + target.suffix))
+        try:
+            place(part, kept, overwrite=False, system=system)
+        except FileExistsError:
+            number += 1
+            mark = f".{kind}-{number}"
+        else:
+            return kept
+
+
 def sync_directory(directory: Path, system: FileSystem) -> None:
     """Make the names in a directory survive a loss of power, where the platform lets us.
 
@@ -144,3 +175,14 @@ def storage_error(path: Path, exc: OSError | ValueError, **circumstances: Unpack
     kind = OutputExistsError if isinstance(exc, FileExistsError) else StorageError
     known: Any = {"hint": _HINTS.get(number)} | circumstances
     return kind(f"{str(path)!r} cannot be written: {reason}.", errno=number, filename=str(path), **known)
+
+
+@contextmanager
+def told(path: Path, circumstances: Circumstances) -> Iterator[None]:
+    """Say of whatever the system refuses inside which file it was, and what that means for the call."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (OSError, ValueError) as exc:
+        raise storage_error(path, exc, **circumstances) from exc

@@ -8,16 +8,25 @@ where a disk stalls), the others for a worker thread.
 import errno
 import io
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock
 from typing import IO, Literal, Self
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from aiml_music._io.publishing import FileSystem, fitted, place, reserve_bytes, storage_error, sync_directory
+from aiml_music._io.digest import sha256_of
+from aiml_music._io.names import release, take, to_be_replaced
+from aiml_music._io.publishing import (
+    FileSystem,
+    hidden,
+    place,
+    place_beside,
+    reserve_bytes,
+    storage_error,
+    sync_directory,
+    told,
+)
 from aiml_music._sansio.errors import Circumstances, StorageError
 from aiml_music._sansio.outcome import Money, Outcome, Phase
 
@@ -53,6 +62,14 @@ class MemorySink:
         return self._buffer.getvalue()
 
 
+@frozen(kw_only=True)
+class ReadyFile:
+    """A track that is whole, checked and synced, under a hidden name; and the SHA-256 of its bytes."""
+
+    path: Path
+    sha256: str
+
+
 @define(eq=False, kw_only=True)
 class FileSink:
     """Audio in a hidden part file beside its target, under whose name it appears only when it is whole.
@@ -62,12 +79,14 @@ class FileSink:
 
     target: Path
     part: Path
+    _ready: Path
     _file: io.FileIO
     _mode: int
     _overwrite: bool
     _system: FileSystem
     _size: int = 0
     _kept: Path | None = None
+    _has_name: bool = True
     # Reading and writing share one position, and whoever stops waiting for `publish` may discard while it still runs.
     _lock: RLock = field(factory=RLock, repr=False)
 
@@ -97,20 +116,20 @@ class FileSink:
             StorageError: no file can be made there, or it would not have the room.
         """
         path = Path(os.fsdecode(target)).absolute()
-        with _told(path, circumstances):
-            found = _to_be_replaced(path, overwrite=overwrite)
-            part = path.with_name(fitted(f".{path.name}", f".{token}.part"))
+        with told(path, circumstances):
+            found = to_be_replaced(path, overwrite=overwrite)
+            part, ready = hidden(path, token, "part"), hidden(path, token, "ready")
             # Of two calls for one name, one track would be paid for and have no place.
-            _take(path)
+            take(path)
             try:
                 file = _create(part)
             except BaseException:
-                _taken.discard(path)
+                release(path)
                 raise
         mode = (found or os.fstat(file.fileno())).st_mode & 0o777
-        sink = cls(target=path, part=part, file=file, mode=mode, overwrite=overwrite, system=system)
+        sink = cls(target=path, part=part, ready=ready, file=file, mode=mode, overwrite=overwrite, system=system)
         try:
-            with _told(path, circumstances):
+            with told(path, circumstances):
                 # Created like any new file, to learn its mode: asking for the umask means to set it for a moment.
                 sink._set_mode(0o600)
                 reserve_bytes(file, expected_bytes, path.parent, system)
@@ -163,14 +182,14 @@ class FileSink:
                 again on the same file, which may report success after it lost pages.
         """
         with self._lock:
-            with _told(self.target, _AFTER_MONEY):
+            with told(self.target, _AFTER_MONEY):
                 self._finish()
-            with _told(self.target, self._kept_in(self.part)):
+            with told(self.target, self._kept_in(self.part)):
                 self._close()
                 self._place()
             self._kept = self.target
             try:
-                with _told(self.target, self._kept_in(self.target)):
+                with told(self.target, self._kept_in(self.target)):
                     sync_directory(self.target.parent, self._system)
             finally:
                 self._remove_part()
@@ -181,24 +200,67 @@ class FileSink:
             place(self.part, self.target, overwrite=self._overwrite, system=self._system)
         except FileExistsError as exc:
             # Somebody was faster: the track takes a name of its own, in sight.
-            self._kept = self._place_beside("kept")
+            self._kept = place_beside(self.part, self.target, "kept", system=self._system)
             self._remove_part()
             raise storage_error(self.target, exc, **self._kept_in(self._kept)) from exc
 
     def _kept_in(self, path: Path) -> Circumstances:
         return {**_AFTER_MONEY, "salvage": path, "hint": f"The track is in {path}."}
 
-    def rescue(self, kind: Literal["partial", "unverified"] | None) -> Path | None:
+    def make_ready(self) -> ReadyFile:
+        """Make the finished file durable under a hidden name that says that it is whole and checked.
+
+        Raises:
+            StorageError: the disk failed; as for `publish`, the sink is still open where there is no `salvage`.
+        """
+        with self._lock:
+            with told(self.target, _AFTER_MONEY):
+                self._finish()
+                ready = ReadyFile(path=self._ready, sha256=sha256_of(self._file))
+            with told(self.target, self._kept_in(self.part)):
+                self._file.close()
+                self._kept = self.part
+                self._system.replace(self.part, self._ready)
+            self._kept = self._ready
+            with told(self.target, self._kept_in(self._ready)):
+                sync_directory(self.target.parent, self._system)
+        return ready
+
+    def publish_ready(self) -> Path:
+        """Give a file that is ready its name, and make that durable; its hidden name stays until `forget_ready`.
+
+        Raises:
+            OutputExistsError: the name was taken meanwhile; the track stays under its hidden name, its `salvage`.
+            StorageError: the disk failed; `salvage` is the file that has the track.
+        """
+        with self._lock:
+            try:
+                with told(self.target, self._kept_in(self._ready)):
+                    place(self._ready, self.target, overwrite=self._overwrite, system=self._system)
+                self._kept = self.target
+                with told(self.target, self._kept_in(self.target)):
+                    sync_directory(self.target.parent, self._system)
+            finally:
+                self._release()
+        return self.target
+
+    def forget_ready(self) -> None:
+        """Remove the hidden name of a track that has its own."""
+        with suppress(OSError):
+            self._system.unlink(self._ready)
+
+    def rescue(self, kind: Literal["partial", "unverified", "ready"] | None) -> Path | None:
         """Settle it at once, whatever became of whoever waited for that, and return where the track is.
 
         Args:
-            kind: what came, as for `salvage`; None is a whole track that was checked, to be published.
+            kind: what came, as for `salvage`; None is a whole track that was checked, to be published; of one that is
+                `ready`, somebody has to be told first.
         """
         with self._lock:
-            if kind is None and not self._file.closed:
+            if kind in {None, "ready"} and not self._file.closed:
                 with suppress(StorageError):
-                    return self.publish()
-            return self._kept or self.salvage(kind or "partial")
+                    return self.publish() if kind is None else self.make_ready().path
+            return self._kept or self.salvage("unverified" if kind == "unverified" else "partial")
 
     def salvage(self, kind: Literal["partial", "unverified"]) -> Path | None:
         """Keep what was taken beside the target as `song.partial.mp3`, numbered where that is taken.
@@ -219,7 +281,7 @@ class FileSink:
                 return None
             try:
                 self._close()
-                self._kept = kept = self._place_beside(kind)
+                self._kept = kept = place_beside(self.part, self.target, kind, system=self._system)
             except OSError:
                 self._kept = self.part
                 return self.part
@@ -228,18 +290,6 @@ class FileSink:
             self._remove_part()
         return kept
 
-    def _place_beside(self, kind: str) -> Path:
-        mark, number = f".{kind}", 1
-        while True:
-            kept = self.target.with_name(fitted(self.target.stem, mark + self.target.suffix))
-            try:
-                place(self.part, kept, overwrite=False, system=self._system)
-            except FileExistsError:
-                number += 1
-                mark = f".{kind}-{number}"
-            else:
-                return kept
-
     def discard(self) -> None:
         """Remove what was not published or salvaged; do nothing where it was, or is gone."""
         with self._lock:
@@ -247,10 +297,17 @@ class FileSink:
                 with suppress(OSError):
                     self._close()
                 self._remove_part()
+            self._release()
 
     def _close(self) -> None:
-        _taken.discard(self.target)
+        self._release()
         self._file.close()
+
+    def _release(self) -> None:
+        # Once: afterwards, the name may be another call's.
+        if self._has_name:
+            self._has_name = False
+            release(self.target)
 
     def _remove_part(self) -> None:
         # A hidden file left behind is a nuisance; an error in its place would hide what became of the track.
@@ -269,45 +326,6 @@ class FileSink:
         self._system.fsync(self._file.fileno())
         # Somebody may have removed the directory since: then the bytes live as long as this descriptor.
         self.part.lstat()
-
-
-# The names that calls of this process are making files for.
-_taken: set[Path] = set()
-
-
-def _take(path: Path) -> None:
-    if path in _taken:
-        raise FileExistsError(errno.EEXIST, "another call of this process is making it")
-    _taken.add(path)
-
-
-@contextmanager
-def _told(path: Path, circumstances: Circumstances) -> Iterator[None]:
-    try:
-        yield
-    except StorageError:
-        raise
-    except (OSError, ValueError) as exc:
-        raise storage_error(path, exc, **circumstances) from exc
-
-
-def _to_be_replaced(path: Path, *, overwrite: bool) -> os.stat_result | None:
-    """Return what stands in the target's place; None where nothing does, or a link to nowhere."""
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return None
-    found = None
-    with suppress(FileNotFoundError):
-        found = path.stat()
-    if found and stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not overwrite:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    if found and not stat.S_ISREG(found.st_mode):
-        # Renaming over /dev/null would replace the device.
-        raise OSError(errno.EINVAL, "it is not a regular file")
-    return found
 
 
 def _create(part: Path) -> io.FileIO:
@@ -336,7 +354,7 @@ def write_file(
             source: IO[bytes] = io.BytesIO(content)
             size = len(content)
         else:
-            with _told(content, _AFTER_MONEY):
+            with told(content, _AFTER_MONEY):
                 source = opened.enter_context(content.open("rb"))
                 size = os.fstat(source.fileno()).st_size
         sink = FileSink.reserve(
@@ -348,7 +366,7 @@ def write_file(
             circumstances=_AFTER_MONEY,
         )
         try:
-            with _told(target, _AFTER_MONEY):
+            with told(target, _AFTER_MONEY):
                 while piece := source.read(_PIECE_BYTES):
                     sink.write(piece)
             return sink.publish()

@@ -110,6 +110,8 @@ class _Call:
     traced: bool = False
     connected: Any = None
     """What httpcore connected, from then on."""
+    refusal: Exception | None = None
+    """Why no byte of the request may leave, where that is so."""
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Follow httpcore's own account of the request (its `trace` extension)."""
@@ -117,8 +119,8 @@ class _Call:
             self.connected = info["return_value"]
         # A proxy is asked to CONNECT by events of the same names; that is not our request yet.
         elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+            await self.begin()
             self.traced = True
-            self.begin()
         elif event == "http11.send_request_body.complete" and self.traced:
             # From here on, silence is the service at work.
             self.allow(math.inf)
@@ -129,9 +131,16 @@ class _Call:
         """Give the step that begins now so much time, and no longer."""
         self.patience.deadline = anyio.current_time() + seconds
 
-    def begin(self) -> None:
-        """Note that the request is on its way."""
+    async def begin(self) -> None:
+        """Note that the request is on its way, as soon as it may be."""
+        # Whoever keeps a record of the call is no part of the connection, whose time may be short.
         self.allow(math.inf)
+        try:
+            await self.progress.leave_to_send()
+        except Exception as error:  # noqa: BLE001 - raised by `_send`
+            # Past the library: its frames hold the headers, and so the key.
+            self.refusal = error
+            raise _NoLeaveError from None
         if self.body.length:
             self.progress.request_begun()
         else:
@@ -154,6 +163,10 @@ class _Call:
         return request
 
 
+class _NoLeaveError(Exception):
+    """Nothing of the request may leave; never seen outside."""
+
+
 def _stream(library: ModuleType, call: _Call) -> "httpx.AsyncByteStream":
     class Stream(library.AsyncByteStream):  # type: ignore[misc, name-defined]  # imported late, so a class only here
         def __aiter__(self) -> AsyncIterator[bytes]:
@@ -169,8 +182,6 @@ class _Outgoing(AsyncIterator[bytes]):
     """
 
     def __init__(self, call: _Call) -> None:
-        # A transport without a trace, such as a mock, is still noticed here.
-        call.begin()
         self._call = call
         self._chunks = call.body.chunks()
         self._chunk = memoryview(b"")
@@ -178,6 +189,9 @@ class _Outgoing(AsyncIterator[bytes]):
 
     async def __anext__(self) -> bytes:
         call = self._call
+        if not self._sent:
+            # A transport without a trace, such as a mock, is still noticed here.
+            await call.begin()
         # A slow disk on this side is no stall of the other.
         call.allow(math.inf)
         if not self._chunk:
@@ -211,7 +225,7 @@ async def _send(
             raise itself from None
         if isinstance(error, MusicError) or not isinstance(error, Exception):
             raise
-        fault = as_fault(error, outside=outside)
+        fault = call.refusal or as_fault(error, outside=outside)
         if isinstance(error, library.ConnectError | library.ConnectTimeout) and not call.traced:
             # Only a mock refuses a connection after it has read the body.
             call.progress.never_connected()

@@ -1,6 +1,6 @@
 """The doors to the world, as the rest of the library sees them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -95,9 +95,25 @@ class ResponseHead:
 
 @define
 class Progress:
-    """The marks of one attempt while it runs; they outlive whatever ends it."""
+    """The marks of one attempt while it runs; they outlive whatever ends it.
+
+    Attributes:
+        wire: makes the mark that licenses the first byte of the request, where somebody keeps a record of the call.
+    """
 
     marks: Marks = Marks()
+    wire: Callable[[], Awaitable[None]] | None = None
+
+    async def leave_to_send(self) -> None:
+        """Wait until bytes of the request may leave, which the connection is there for; ask once however often called.
+
+        Raises:
+            Exception: what `wire` raised. Nothing of the request may leave then, and it must reach the caller of the
+                transport as it is: it is no trouble of the network.
+        """
+        if self.wire is not None:
+            await self.wire()
+            self.wire = None
 
     def never_connected(self) -> None:
         """Note that there was no connection, whatever was noted before."""
@@ -180,6 +196,7 @@ class Transport(Protocol):
 
         Raises:
             TransportFault: whatever went wrong on the network.
+            Exception: what `progress.leave_to_send` raised, once the connection was there; it is closed again.
         """
         ...
 

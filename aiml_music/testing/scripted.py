@@ -100,6 +100,7 @@ class ScriptedTransport:
 
     async def _take(self, place: int, body: Body, progress: Progress, *, whole: bool) -> None:
         """Take the request's body; all but its last piece, where it is not to come whole."""
+        await progress.leave_to_send()
         if body.length:
             progress.request_begun()
         else:

@@ -18,6 +18,24 @@ def test_progress_keeps_every_mark() -> None:
     assert progress.marks == Marks(request_begun=True, body_handed_over=True, response_begun=True)
 
 
+@pytest.mark.anyio
+async def test_leave_to_send_is_asked_for_once() -> None:
+    """A mark that was made is not made again; one that failed still has to be made."""
+    made: list[str] = []
+
+    async def wire() -> None:
+        made.append("asked")
+        if len(made) == 1:
+            raise KeyError
+
+    progress = Progress(wire=wire)
+    with pytest.raises(KeyError):
+        await progress.leave_to_send()
+    for _ in range(2):
+        await progress.leave_to_send()
+    assert made == ["asked", "asked"]
+
+
 def test_an_early_answer_hands_nothing_over() -> None:
     """An answer that comes while the body is still going out does not make the request complete."""
     progress = Progress()

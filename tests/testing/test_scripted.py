@@ -11,6 +11,7 @@ from attrs import define
 
 from aiml_music import InDoubtError, InDoubtTimeout, InputError, Money, Operation, Outcome
 from aiml_music._io.bodies import BytesBody
+from aiml_music._sansio.errors import LedgerError
 from aiml_music._sansio.outcome import Marks
 from aiml_music._sansio.ports import Body, Progress, RequestHead, TransportFault
 from aiml_music._sansio.secret import Secret
@@ -32,6 +33,7 @@ from aiml_music.testing import (
 from tests.answers import VOICE_ID
 from tests.calls import REFERENCE, generate
 from tests.canary import KEY
+from tests.journals import Recorder, journalled, raising
 from tests.testing.clients import blocking_client_of, client_of
 
 pytestmark = pytest.mark.anyio
@@ -381,3 +383,20 @@ def test_threads_may_share_it() -> None:
         for thread in threads:
             thread.join(10)
     assert len(transport.requests) == 8
+
+
+async def test_a_journal_licenses_a_scripted_request_too(tmp_path: Path) -> None:
+    """Its marks are made in their order; where the one before the request fails, nothing arrives."""
+    journal = Recorder(tmp_path)
+    with ScriptedTransport(on_generate(finished_track())) as transport:
+        async with client_of(transport) as client:
+            await journalled(client, journal)
+    assert journal.marks == ["intent", "wire", "head", "received", "done"]
+    (tmp_path / "song.mp3").unlink()
+    journal = Recorder(tmp_path, {"wire": raising(LedgerError("The ledger is gone."))})
+    with ScriptedTransport(on_generate(finished_track())) as transport:
+        async with client_of(transport) as client:
+            with pytest.raises(LedgerError) as caught:
+                await journalled(client, journal)
+    assert (caught.value.outcome, caught.value.money) == (Outcome.NOT_SENT, Money.NO)
+    assert [request.complete for request in transport.requests] == [False]
