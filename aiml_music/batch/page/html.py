@@ -30,6 +30,7 @@ _LYRICS_CHARS = 20_000
 _PLAYABLE = frozenset({".mp3", ".wav"})
 # What has no shape, is no text, or would reverse what stands behind it.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_WORD = re.compile(r"\S+")
 _LINE_END = re.compile("\r\n?|\u2028|\u2029")
 
 
@@ -46,7 +47,7 @@ _SECTIONS = (
     _Section(
         name="doubt",
         heading="In doubt",
-        explanation="These may have been paid for, and gave no track. Nothing of it was asked for twice.",
+        explanation="These may have been paid for, and gave no track. None of them was sent again.",
         states=frozenset({PageState.IN_DOUBT, PageState.PAID_LOST}),
     ),
     _Section(
@@ -124,7 +125,7 @@ def _head(totals: PageTotals) -> str:
 
 
 def _sums(totals: PageTotals) -> Iterator[tuple[str, str, str]]:
-    yield "Tracks", f"{totals.tracks:,}", f"of {totals.jobs:,}, {length(totals.seconds)}"
+    yield "Tracks", f"{totals.tracks:,}", f"of {totals.jobs:,}, {length(totals.seconds)} of music"
     usd = "not stated" if totals.usd_spent is None else dollars(totals.usd_spent)
     yield "Spent", usd, f"{totals.credits_used:,} credits"
     at_most = "" if not totals.usd_in_doubt else f"{dollars(totals.usd_in_doubt)} at most"
@@ -157,7 +158,7 @@ def _opening(section: _Section) -> str:
 
 
 def _card(entry: PageEntry, anchor: str, number: int, draw: Draw) -> str:
-    label = one_line(entry.label)
+    label = one_line(entry.label) or "Untitled"
     parts = [
         f'<div class="about">\n<h3 id="{anchor}">{_isolated(label)}</h3>',
         f'<p class="facts">{_facts(entry)}</p>\n</div>\n<div class="body">',
@@ -179,7 +180,7 @@ def _facts(entry: PageEntry) -> str:
         facts.append(f"<span>{length(entry.seconds)}</span>")
     if entry.usd_spent is not None:
         facts.append(f"<span>{dollars(entry.usd_spent)}</span>")
-    if entry.credits_used is not None:
+    elif entry.credits_used is not None:
         facts.append(f"<span>{entry.credits_used:,} credits</span>")
     return " ".join(facts)
 
@@ -188,7 +189,8 @@ def _trouble(entry: PageEntry) -> Iterator[str]:
     if entry.reason:
         yield f'<p dir="auto">{prose(entry.reason, _REASON_CHARS)}</p>'
     if entry.next_step:
-        command = prose(entry.next_step, _REASON_CHARS)
+        # Broken between its words alone: an option cut behind its dashes is read as another one.
+        command = _WORD.sub(r"<span>\g<0></span>", prose(entry.next_step, _REASON_CHARS))
         yield f'<p class="next">Type next: <code dir="ltr">{command}</code></p>'
 
 
@@ -202,9 +204,8 @@ def _sound(entry: PageEntry, label: str, draw: Draw) -> Iterator[str]:
 def _picture(peaks: Sequence[int]) -> Iterator[str]:
     if peaks:
         # A hundred high, each bar around the middle; silence is a thin line.
-        lines = "".join(
-            f"M{2 * index + 1} {50 - peak // 2}v{max(2 * (peak // 2), 2)}" for index, peak in enumerate(peaks)
-        )
+        halves = [max(peak // 2, 1) for peak in peaks]
+        lines = "".join(f"M{2 * index + 1} {50 - half}v{2 * half}" for index, half in enumerate(halves))
         yield (
             f'<svg viewBox="0 0 {2 * len(peaks)} 100" preserveAspectRatio="none" aria-hidden="true">'
             f'<path d="{lines}"/></svg>'
@@ -219,7 +220,7 @@ def _small_print(entry: PageEntry) -> Iterator[str]:
         f'<a href="{address(name)}">{_isolated(one_line(name))}</a>' for name in (entry.file, entry.receipt) if name
     ]
     if entry.request_id:
-        links.append(f"<span>{_isolated(one_line(entry.request_id))}</span>")
+        links.append(f"<span>request {_isolated(one_line(entry.request_id))}</span>")
     if links:
         yield f'<p class="small">{" ".join(links)}</p>'
 
