@@ -189,7 +189,7 @@ def test_a_field_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_a_row_names_must_be_there_and_be_one(tmp_path: Path) -> None:
     """It is looked at when the list is read, and not when its turn has come."""
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "latin.txt").write_bytes(b"abc\xe9")
     (tmp_path / "large.txt").write_bytes(b"a" * (MAX_LYRICS_BYTES + 1))
     os.mkfifo(tmp_path / "pipe")
 
@@ -216,7 +216,7 @@ def test_a_file_that_may_not_be_read_is_refused(own_directory: Path) -> None:
 def test_other_encodings_and_endless_lines_are_named(tmp_path: Path) -> None:
     """They come from programs, and programs have a setting for it."""
     assert "line 1: the file is in UTF-16. Save it as UTF-8." in refusal(tmp_path, "lyrics".encode("utf-16"))
-    assert "line 2: no UTF-8 (byte 4)" in refusal(tmp_path, b"lyrics,refer_voice\ncaf\xe9,a\n")
+    assert "line 2: no UTF-8 (byte 4)" in refusal(tmp_path, b"lyrics,refer_voice\nabc\xe9,a\n")
     assert "line 1: the line has more than" in refusal(tmp_path, "a" * (MAX_LINE_BYTES + 1), "songs.jsonl")
     assert "'songs.xlsx' is no list of jobs by its name. Name it .csv" in refusal(tmp_path, "", "songs.xlsx")
 
