@@ -73,6 +73,13 @@ def versions(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Look at the page of a batch in a real browser; needs a Chromium on the path."""
+    install(session, "-e", ".[all]", groups=("test", "browser"))
+    session.run("pytest", "-q", "tests/batch/page/test_browser.py", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Say which rows of the fault table are survived; `-- --long` runs its rigs in their long form."""
     install(session, "-e", ".[all]", groups=("test",))

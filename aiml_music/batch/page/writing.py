@@ -1,0 +1,60 @@
+"""Put the page of a batch into its folder: whole, or as it was before."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from aiml_music._io.sinks import FileSink
+from aiml_music._sansio.errors import Circumstances
+from aiml_music._sansio.outcome import Money, Outcome, Phase
+from aiml_music.batch.page.entries import PageTotals
+from aiml_music.batch.page.html import GENERATOR, Draw, Entries, page_html
+from aiml_music.batch.page.waveform import peaks_of
+
+NAME = "index.html"
+
+_HEAD_BYTES = 1024
+_AFTER_MONEY: Circumstances = {"outcome": Outcome.COMPLETED, "money": Money.UNKNOWN, "phase": Phase.STORE}
+
+
+def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw | None = None) -> Path:
+    """Write `index.html` beside the tracks, in the place of an earlier one of ours.
+
+    It reads the tracks to draw them, and is meant for a worker thread.
+
+    Args:
+        folder: where the tracks are.
+        totals: the sums at the head.
+        entries: called once for each section of the page.
+        draw: returns the loudness of a track by its name; None decodes it, where a decoder is installed.
+
+    Raises:
+        OutputExistsError: there is an `index.html` of somebody else.
+        StorageError: it could not be written; the tracks are unharmed.
+    """
+    target = folder / NAME
+    sink = FileSink.reserve(
+        target,
+        expected_bytes=0,
+        token=os.urandom(8).hex(),
+        overwrite=_is_ours(target),
+        circumstances=_AFTER_MONEY,
+    )
+    try:
+        for piece in _encoded(page_html(totals, entries, draw or (lambda name: peaks_of(folder / name)))):
+            sink.write(piece)
+        return sink.publish()
+    finally:
+        sink.discard()
+
+
+def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:
+    return (piece.encode() for piece in pieces)
+
+
+def _is_ours(target: Path) -> bool:
+    try:
+        with target.open("rb") as file:
+            return GENERATOR.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
