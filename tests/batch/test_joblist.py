@@ -11,7 +11,7 @@ import pytest
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import AudioSetting, Purpose
 from aiml_music.batch.joblist import MAX_JOBS, MAX_LYRICS_BYTES, JobRow, read_jobs
-from aiml_music.batch.rows import MAX_LINE_BYTES, csv_rows, jsonl_rows
+from aiml_music.batch.joblist_rows import MAX_LINE_BYTES, csv_rows, jsonl_rows
 
 VOICE = "vocal-2025082518145625-6XW9wCOF"
 INSTRUMENTAL = "instrumental-2025082518145625-6XW9wCOF"
