@@ -19,6 +19,7 @@ LAYERS = {
     "_calls": 3,
     "client": 4,
     "sync": 5,
+    "batch": 5,
     "cli": 7,
     "__main__": 7,
     "testing": 8,

@@ -1,0 +1,1 @@
+"""Many generations: durable, resumable, within a budget."""
