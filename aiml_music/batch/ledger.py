@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
 
-from attrs import astuple, define, field, frozen
+from attrs import astuple, define, evolve, field, frozen
 
 from aiml_music._sansio.batch.budget import Balance, Budget, balance_after
 from aiml_music._sansio.batch.job import Plan
 from aiml_music._sansio.batch.names import candidates, folded
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord, Totals
-from aiml_music._sansio.batch.states import Mark, Standing, State
+from aiml_music._sansio.batch.states import IllegalTransitionError, Mark, Standing, State, standing_after
 from aiml_music._sansio.errors import LedgerError
 from aiml_music._sansio.models import Purpose
 from aiml_music.batch import questions, rows
@@ -99,7 +99,7 @@ class Ledger:
         name = next(name for name in names if not self._one(questions.HAS_NAME, folded(name)))
         values = (plan.key, job.label, name, job.audio_format, folded(name), plan.copy, plan.cost)
         position = self._insert(questions.ADD_JOB, *values, plan.reference_sha256, job.to_json())
-        self._mark(_Place(job=position), Mark.PLANNED, now=now)
+        self._mark(_Place(job=position, key=plan.key), Mark.PLANNED, now=now)
         return True
 
     def jobs(self, states: Collection[State] = ()) -> Iterator[JobRecord]:
@@ -157,7 +157,9 @@ class Ledger:
             row = self._job(key)
             number = (row["number"] or 0) + 1
             added = self._insert(questions.ADD_ATTEMPT, attempt, row["position"], number, client_request_id, reserved)
-            place = _Place(job=row["position"], standing=_standing(row), attempt=added, cost=reserved)
+            place = _Place(
+                job=row["position"], key=key, standing=_standing(row), name=attempt, row=added, cost=reserved
+            )
             return self._mark(place, Mark.INTENT, now=now)
 
     def append(
@@ -181,16 +183,21 @@ class Ledger:
             facts: what else to remember; anything that JSON has words for.
 
         Raises:
-            IllegalTransitionError: it cannot follow on the state of the job.
+            IllegalTransitionError: it cannot follow on the state of the job, or is an `intent`.
             LedgerError: it could not be written.
         """
+        if mark is Mark.INTENT:
+            raise IllegalTransitionError("An attempt begins with begin(), which reserves its cost.")
         with self._lock, self._file.transaction():
             row = self._job(key)
             if attempt is not None and attempt != row["attempt"]:
                 raise LedgerError(f"{attempt!r} is not the latest attempt of job {key[:16]}; nothing was written down.")
-            place = _Place(job=row["position"], standing=_standing(row))
+            place = _Place(job=row["position"], key=key, standing=_standing(row))
             if mark not in _ABOUT_JOBS and row["attempt"] is not None:
-                place = place.about(row["attempt_row"], row["reserved"], rows.attempt_balance(row))
+                balance = rows.attempt_balance(row)
+                place = evolve(
+                    place, name=row["attempt"], row=row["attempt_row"], cost=row["reserved"], balance=balance
+                )
             return self._mark(place, mark, now=now, charged=charged, facts=facts)
 
     def _mark(
@@ -202,13 +209,22 @@ class Ledger:
         charged: int | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Entry:
-        standing = place.standing.after(mark)
+        standing = standing_after(place.standing, mark)
         own = balance_after(place.balance, mark, standing.state, cost=place.cost, charged=charged)
         batch = self.balance() - place.balance + own
         words = json.dumps(dict(facts or {}), allow_nan=False)
-        values = (now, place.job, place.attempt, mark, charged, words, standing.state, standing.deaths)
+        values = (now, place.job, place.row, mark, charged, words, standing.state, standing.deaths)
         sequence = self._insert(questions.ADD_MARK, *values, *astuple(own), *astuple(batch))
-        return next(self._read(rows.entry, self._all(questions.LINE, sequence)))
+        return Entry(
+            sequence=sequence,
+            at=now,
+            key=place.key,
+            attempt=place.name,
+            mark=mark,
+            state=standing.state,
+            charged=charged,
+            facts=facts or {},
+        )
 
     def marks(self, key: str) -> list[Entry]:
         """Return the marks of a job, in their order.
@@ -317,13 +333,12 @@ class _Place:
     """Where a mark goes: its job and the attempt it is about, and how both stand."""
 
     job: int
-    standing: Standing = Standing()
-    attempt: int | None = None
+    key: str
+    standing: Standing | None = None
+    name: str | None = None
+    row: int | None = None
     cost: int = 0
     balance: Balance = Balance()
-
-    def about(self, attempt: int, cost: int, balance: Balance) -> "_Place":
-        return _Place(job=self.job, standing=self.standing, attempt=attempt, cost=cost, balance=balance)
 
 
 def _standing(row: sqlite3.Row) -> Standing:

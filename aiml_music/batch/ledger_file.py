@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from attrs import define
+from attrs import define, field
 
 from aiml_music._sansio.errors import LedgerBusyError, LedgerCorruptError, LedgerError
 from aiml_music.batch.schema import STEPS, checked_version, migrate
@@ -79,6 +79,7 @@ class LedgerFile:
     _identity: tuple[int, int]
     _size: int = 0
     _failed: bool = False
+    _process: int = field(factory=os.getpid, init=False)
 
     @classmethod
     def writable(cls, path: Path) -> Self:
@@ -109,8 +110,8 @@ class LedgerFile:
             LedgerError: it cannot be used.
         """
         with reached(path), told(path):
-            found = path.stat()
-            file = cls(path, _connected(f"{path.absolute().as_uri()}?mode=ro"), (found.st_dev, found.st_ino))
+            identity = _identity(path, path.lstat())
+            file = cls(path, _connected(f"{path.absolute().as_uri()}?mode=ro"), identity)
             try:
                 checked_version(file.connection, path, least=len(STEPS))
             except BaseException:
@@ -129,6 +130,8 @@ class LedgerFile:
         Raises:
             LedgerError: it was deleted, replaced or cut short, or its disk failed.
         """
+        if os.getpid() != self._process:
+            raise LedgerError("This ledger was opened before the process forked, and belongs to its parent.")
         if self._failed:
             raise LedgerError(
                 f"The disk of the ledger {str(self.path)!r} failed.", hint="Look at the disk, then resume."
@@ -190,6 +193,10 @@ def _present(path: Path) -> tuple[int, int]:
         found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
+    return _identity(path, found)
+
+
+def _identity(path: Path, found: os.stat_result) -> tuple[int, int]:
     journal = path.with_name(f"{path.name}-journal")
     if not stat.S_ISREG(found.st_mode) or journal.is_symlink():
         raise LedgerError(f"{str(path)!r} or its journal is not a plain file.")

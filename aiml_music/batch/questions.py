@@ -42,7 +42,6 @@ _LINES = """
 SELECT marks.*, jobs.key, attempts.attempt AS name_of_attempt FROM marks
 JOIN jobs ON jobs.position = marks.job LEFT JOIN attempts ON attempts.id = marks.attempt
 """
-LINE = _LINES + "WHERE marks.sequence = ?"
 LINES_OF_JOB = _LINES + "WHERE jobs.key = ? ORDER BY marks.sequence"
 
 _STANDING_ATTEMPTS = """

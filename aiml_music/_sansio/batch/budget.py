@@ -50,9 +50,7 @@ class Balance:
         )
 
 
-def balance_after(
-    balance: Balance, mark: Mark, state: State | None, *, cost: int, charged: int | None = None
-) -> Balance:
+def balance_after(balance: Balance, mark: Mark, state: State, *, cost: int, charged: int | None = None) -> Balance:
     """Return the balance of an attempt after a mark.
 
     Args:

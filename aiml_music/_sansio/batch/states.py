@@ -145,36 +145,40 @@ class Standing:
     """What the marks of a job so far amount to.
 
     Attributes:
-        state: None before the first mark.
         deaths: attempts that died without a verdict since the user's last word.
     """
 
-    state: State | None = None
+    state: State
     deaths: int = 0
 
-    def after(self, mark: Mark) -> "Standing":
-        """Return the standing that a mark leads to.
 
-        A job whose attempts died too often is poisoned where it would be planned again by itself. While the last of
-        them is in doubt, it stays so: that is the more that is known.
+def standing_after(standing: Standing | None, mark: Mark) -> Standing:
+    """Return the standing that a mark leads to.
 
-        Raises:
-            IllegalTransitionError: the mark cannot follow on this state.
-        """
-        state = after(self.state, mark)
-        deaths = 0 if mark in _WORDS_OF_THE_USER else self.deaths + (mark is Mark.DIED)
-        if state is State.PLANNED and deaths >= MOST_DEATHS:
-            state = State.POISONED
-        return Standing(state=state, deaths=deaths)
+    A job whose attempts died too often is poisoned where it would be planned again by itself. While the last of them is
+    in doubt, it stays so: that is the more that is known.
+
+    Args:
+        standing: so far; None before the job's first mark.
+        mark: what is to be written down.
+
+    Raises:
+        IllegalTransitionError: the mark cannot follow.
+    """
+    state = after(standing and standing.state, mark)
+    deaths = 0 if standing is None or mark in _WORDS_OF_THE_USER else standing.deaths + (mark is Mark.DIED)
+    if state is State.PLANNED and deaths >= MOST_DEATHS:
+        state = State.POISONED
+    return Standing(state=state, deaths=deaths)
 
 
-def fold(marks: Iterable[Mark]) -> Standing:
-    """Return what marks, in their order, amount to.
+def fold(marks: Iterable[Mark]) -> Standing | None:
+    """Return what marks, in their order, amount to; None for none.
 
     Raises:
         IllegalTransitionError: one of them cannot follow on those before it.
     """
-    standing = Standing()
+    standing = None
     for mark in marks:
-        standing = standing.after(mark)
+        standing = standing_after(standing, mark)
     return standing
