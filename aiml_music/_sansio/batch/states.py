@@ -165,7 +165,7 @@ def standing_after(standing: Standing | None, mark: Mark) -> Standing:
     Raises:
         IllegalTransitionError: the mark cannot follow.
     """
-    state = after(standing and standing.state, mark)
+    state = after(None if standing is None else standing.state, mark)
     deaths = 0 if standing is None or mark in _WORDS_OF_THE_USER else standing.deaths + (mark is Mark.DIED)
     if state is State.PLANNED and deaths >= MOST_DEATHS:
         state = State.POISONED
