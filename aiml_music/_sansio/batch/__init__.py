@@ -1,0 +1,1 @@
+"""Decisions of a batch: states, jobs, names, money, repeats."""

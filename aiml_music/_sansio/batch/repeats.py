@@ -1,0 +1,101 @@
+"""What comes after a failed call of a batch: which marks are its verdict, and whether and when it is made again.
+
+The rules and numbers are those of a single call, but for the waits: a batch has more time than a person.
+"""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from aiml_music._sansio.batch.states import Mark
+from aiml_music._sansio.errors import (
+    AuthenticationError,
+    CreditsError,
+    MusicError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from aiml_music._sansio.outcome import Money, Operation, Outcome
+from aiml_music._sansio.retry import QUOTA, Failure, RetryPolicy, Stop, Trouble
+
+POLICY = RetryPolicy(wait_max=60.0, retry_after_max=900.0)
+"""How a batch repeats: at most a minute of its own choosing, a quarter of an hour at the service's word."""
+
+_FOREVER = float("inf")
+_NO_FAULT_OF_THE_JOB = (
+    AuthenticationError,
+    CreditsError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+_TROUBLE = {
+    Outcome.NOT_SENT: Trouble.NOT_SENT,
+    Outcome.REJECTED: Trouble.REFUSED,
+    Outcome.UNKNOWN: Trouble.IN_DOUBT,
+    Outcome.DAMAGED: Trouble.DAMAGED,
+    Outcome.COMPLETED: Trouble.DAMAGED,
+}
+
+
+def verdict(error: MusicError) -> tuple[Mark, ...]:
+    """Return the marks that say what a failed call was, to be made durable before anything else.
+
+    A track that is whole on the disk is looked for first: then the error is about the disk alone.
+    """
+    if error.outcome in {Outcome.NOT_SENT, Outcome.REJECTED} and error.money is Money.NO:
+        if error.outcome is Outcome.NOT_SENT:
+            return (Mark.NOT_SENT,)
+        return (Mark.DEFERRED if isinstance(error, _NO_FAULT_OF_THE_JOB) else Mark.REJECTED,)
+    # An amount is proof of a charge; an outcome alone is none.
+    return (Mark.IN_DOUBT, Mark.PAID) if error.credits_used else (Mark.IN_DOUBT,)
+
+
+@frozen(kw_only=True)
+class Next:
+    """What comes next: the job is tried again, the whole batch rests, or neither.
+
+    Attributes:
+        repeat: seconds until the job is tried again; None is not by itself.
+        rest: seconds in which nothing is sent at all, at the service's word.
+    """
+
+    repeat: float | None = None
+    rest: float | None = None
+
+
+def after_failure(errors: Sequence[MusicError], *, dice: Callable[[], float], policy: RetryPolicy = POLICY) -> Next:
+    """Say what comes after a failed call.
+
+    Args:
+        errors: of each attempt of the job in this run, the latest last.
+        dice: draws from [0, 1).
+        policy: the numbers.
+    """
+    failures = [Failure(trouble=_trouble(error), retry_after=_asked(error)) for error in errors]
+    decision = policy.decide(Operation.GENERATE, failures, remaining=_FOREVER, useful=0.0, quota=QUOTA, dice=dice)
+    if decision.stop is Stop.TOO_LONG:
+        return Next(rest=failures[-1].retry_after)
+    return Next() if decision.stop else Next(repeat=decision.wait)
+
+
+def _trouble(error: MusicError) -> Trouble:
+    if error.money is not Money.NO and error.outcome in {Outcome.NOT_SENT, Outcome.REJECTED}:
+        return Trouble.IN_DOUBT
+    if error.outcome is Outcome.REJECTED and _throttled(error):
+        return Trouble.THROTTLED
+    return _TROUBLE[error.outcome]
+
+
+def _throttled(error: MusicError) -> bool:
+    # A service that says when to come back, and that nothing was charged, is only busy.
+    if isinstance(error, ServerError) and error.status == 503:  # noqa: PLR2004 - RFC 9110 §15.6.4
+        return error.retry_after is not None and error.credits_used == 0
+    return isinstance(error, RateLimitError)
+
+
+def _asked(error: MusicError) -> float | None:
+    return error.retry_after if isinstance(error, RateLimitError | ServerError) else None

@@ -1,0 +1,184 @@
+"""The states of a job, the marks that lead from one to the next, and no other way.
+
+```
+planned ─ intent ─ wire ─ received ─ done
+   ▲        │       ├──── rejected                      planned again by the user's word
+   │        │       ├──── in_doubt ─ paid: paid_lost    planned again by the user's word
+   ├────────┴───────┘        │
+   │   proven: not sent      │
+   └─────────────────────────┘ proven: unpaid
+```
+
+A mark is durable before the act it licenses. The state is a fold over the marks of a job, in their order.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from attrs import frozen
+
+from aiml_music._sansio.errors import LedgerError
+
+MOST_DEATHS = 2
+"""So many attempts of a job may die before nothing but a user's word sends it again."""
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    PLANNED = "planned"
+    """Known; nothing is under way."""
+    INTENT = "intent"
+    """An attempt is licensed to connect; no byte of its request has left."""
+    WIRE = "wire"
+    """The first byte may have left, and the service may have the request."""
+    RECEIVED = "received"
+    """The whole track is on the disk, checked and synced, under a hidden name."""
+    DONE = "done"
+    """The track has its final name."""
+    REJECTED = "rejected"
+    """The service refused for good, and charged nothing."""
+    IN_DOUBT = "in_doubt"
+    """Sent, and nothing proves how it ended."""
+    PAID_LOST = "paid_lost"
+    """Charged, and there is no track."""
+    POISONED = "poisoned"
+    """Attempts died again and again without a verdict."""
+    CANCELLED = "cancelled"
+    """The user does not want it any more."""
+
+
+class Mark(StrEnum):
+    """What can be written down about a job."""
+
+    PLANNED = "planned"
+    """The job is known."""
+    INTENT = "intent"
+    """An attempt will be made; its cost is reserved. Licenses connecting."""
+    WIRE = "wire"
+    """Licenses the first byte of the request."""
+    HEAD = "head"
+    """Evidence: what the head of an answer said."""
+    RECEIVED = "received"
+    """The whole track is on the disk. Licenses its final name."""
+    DONE = "done"
+    """The track has its final name. Licenses removing the hidden one."""
+    NOT_SENT = "not_sent"
+    """Verdict: no complete request left this machine."""
+    DEFERRED = "deferred"
+    """Verdict: refused for now, at no cost, for no fault of the job."""
+    REJECTED = "rejected"
+    """Verdict: refused for good, at no cost."""
+    IN_DOUBT = "in_doubt"
+    """Verdict: none. The request may have been carried out and charged."""
+    DIED = "died"
+    """Found when resuming: the process ended with this attempt under way."""
+    SOUGHT = "sought"
+    """Evidence: the service was asked about a call in doubt, and that settled nothing."""
+    UNPAID = "unpaid"
+    """Settled: a call in doubt was not charged."""
+    PAID = "paid"
+    """Settled: a call in doubt was charged."""
+    PAY_AGAIN = "pay_again"
+    """The user's word: send it again, though it may have been paid for, or was."""
+    AGAIN = "again"
+    """The user's word: send it again, which was never charged."""
+    CANCELLED = "cancelled"
+    """The user's word: leave it."""
+
+
+class IllegalTransitionError(LedgerError, ValueError):
+    """A mark was to be made that cannot follow on the state of its job; it was not made."""
+
+
+_AFTER: dict[State | None, dict[Mark, State]] = {
+    None: {Mark.PLANNED: State.PLANNED},
+    State.PLANNED: {Mark.INTENT: State.INTENT, Mark.CANCELLED: State.CANCELLED},
+    State.INTENT: {Mark.WIRE: State.WIRE, Mark.NOT_SENT: State.PLANNED, Mark.DIED: State.PLANNED},
+    State.WIRE: {
+        Mark.HEAD: State.WIRE,
+        Mark.RECEIVED: State.RECEIVED,
+        Mark.REJECTED: State.REJECTED,
+        Mark.IN_DOUBT: State.IN_DOUBT,
+        Mark.DIED: State.IN_DOUBT,
+        # A live process may have the proof that a dead one cannot give: these two need no user.
+        Mark.NOT_SENT: State.PLANNED,
+        Mark.DEFERRED: State.PLANNED,
+    },
+    State.RECEIVED: {Mark.DONE: State.DONE},
+    State.DONE: {Mark.DONE: State.DONE},
+    State.REJECTED: {Mark.AGAIN: State.PLANNED},
+    State.IN_DOUBT: {
+        Mark.SOUGHT: State.IN_DOUBT,
+        Mark.UNPAID: State.PLANNED,
+        Mark.PAID: State.PAID_LOST,
+        Mark.PAY_AGAIN: State.PLANNED,
+        # A whole track that is found after all settles every doubt.
+        Mark.RECEIVED: State.RECEIVED,
+    },
+    State.PAID_LOST: {Mark.PAY_AGAIN: State.PLANNED},
+    State.POISONED: {Mark.AGAIN: State.PLANNED},
+    State.CANCELLED: {Mark.AGAIN: State.PLANNED},
+}
+_WORDS_OF_THE_USER = frozenset({Mark.AGAIN, Mark.PAY_AGAIN})
+
+
+def after(state: State | None, mark: Mark) -> State:
+    """Return the state that a mark leads to.
+
+    Args:
+        state: where the job stands; None before its first mark.
+        mark: what is to be written down.
+
+    Raises:
+        IllegalTransitionError: the mark cannot follow on that state.
+    """
+    try:
+        return _AFTER[state][mark]
+    except KeyError:
+        where = "not planned yet" if state is None else f"'{state}'"
+        raise IllegalTransitionError(f"A job that is {where} cannot be marked '{mark}'.") from None
+
+
+@frozen(kw_only=True)
+class Standing:
+    """What the marks of a job so far amount to.
+
+    Attributes:
+        deaths: attempts that died without a verdict since the user's last word.
+    """
+
+    state: State
+    deaths: int = 0
+
+
+def standing_after(standing: Standing | None, mark: Mark) -> Standing:
+    """Return the standing that a mark leads to.
+
+    A job whose attempts died too often is poisoned where it would be planned again by itself. While the last of them is
+    in doubt, it stays so: that is the more that is known.
+
+    Args:
+        standing: so far; None before the job's first mark.
+        mark: what is to be written down.
+
+    Raises:
+        IllegalTransitionError: the mark cannot follow.
+    """
+    state = after(None if standing is None else standing.state, mark)
+    deaths = 0 if standing is None or mark in _WORDS_OF_THE_USER else standing.deaths + (mark is Mark.DIED)
+    if state is State.PLANNED and deaths >= MOST_DEATHS:
+        state = State.POISONED
+    return Standing(state=state, deaths=deaths)
+
+
+def fold(marks: Iterable[Mark]) -> Standing | None:
+    """Return what marks, in their order, amount to; None for none.
+
+    Raises:
+        IllegalTransitionError: one of them cannot follow on those before it.
+    """
+    standing = None
+    for mark in marks:
+        standing = standing_after(standing, mark)
+    return standing

@@ -1,0 +1,203 @@
+"""Open the file of a ledger with care, notice when it is another one, and put SQLite's errors in plain words."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from attrs import define, field
+
+from aiml_music._sansio.errors import LedgerBusyError, LedgerCorruptError, LedgerError
+from aiml_music.batch.schema import STEPS, checked_version, migrate
+
+LEDGER_NAME = "ledger.sqlite3"
+
+_BUSY_SECONDS = 30.0
+# Committing means: the journal is synced, then the ledger, then the end of the journal. Nothing is promised before.
+_PRAGMAS = ("journal_mode=TRUNCATE", "synchronous=EXTRA", "foreign_keys=ON", "temp_store=MEMORY", "trusted_schema=OFF")
+_CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+_BUSY = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED"})
+_WHERE = "Choose a directory that exists, and that this user may write to."
+_HINTS = {
+    "SQLITE_FULL": "Make room on the disk.",
+    "SQLITE_READONLY": _WHERE,
+    "SQLITE_CANTOPEN": _WHERE,
+    "SQLITE_IOERR": "Look at the disk.",
+    "SQLITE_PROTOCOL": "Choose a directory on a local disk.",
+}
+_KEEP = "Keep the directory as it is: the tracks and receipts in it are unharmed, and nothing is sent meanwhile."
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about a ledger into a `LedgerError`.
+
+    Raises:
+        LedgerCorruptError: its content cannot be trusted.
+        LedgerBusyError: another process keeps it locked.
+        LedgerError: anything else.
+    """
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = _code(exc)
+        if code in _CORRUPT:
+            raise corrupt(path, str(exc)) from exc
+        if code in _BUSY:
+            hint = "Close what reads it, then resume."
+            raise LedgerBusyError(f"Something keeps the ledger {str(path)!r} locked.", hint=hint) from exc
+        raise LedgerError(f"The ledger {str(path)!r} failed: {exc}.", hint=_HINTS.get(code)) from exc
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file of its own into a `LedgerError`.
+
+    Raises:
+        LedgerError: it went wrong.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise LedgerError(f"The ledger {str(path)!r} cannot be used: {exc.strerror}.", hint=_WHERE) from exc
+
+
+def corrupt(path: Path, what: str) -> LedgerCorruptError:
+    """Say that a ledger cannot be trusted."""
+    return LedgerCorruptError(f"The ledger {str(path)!r} is damaged: {what}.", hint=_KEEP)
+
+
+@define(eq=False)
+class LedgerFile:
+    """An open ledger, and what its file looked like when it was last seen."""
+
+    path: Path
+    connection: sqlite3.Connection
+    _identity: tuple[int, int]
+    _size: int = 0
+    _failed: bool = False
+    _process: int = field(factory=os.getpid, init=False)
+
+    @classmethod
+    def writable(cls, path: Path) -> Self:
+        """Open a ledger, or begin one.
+
+        Raises:
+            LedgerError: it cannot be used.
+        """
+        with reached(path), told(path):
+            identity = _present(path)
+            file = cls(path, _connected(path), identity)
+            try:
+                for pragma in _PRAGMAS:
+                    file.connection.execute(f"PRAGMA {pragma}")
+                file._check_content()
+                migrate(file.connection, path)
+                file.check()
+            except BaseException:
+                file.connection.close()
+                raise
+        return file
+
+    @classmethod
+    def readable(cls, path: Path) -> Self:
+        """Open a ledger to look at it, while another process may be writing.
+
+        Raises:
+            LedgerError: it cannot be used.
+        """
+        with reached(path), told(path):
+            identity = _identity(path, path.lstat())
+            file = cls(path, _connected(f"{path.absolute().as_uri()}?mode=ro"), identity)
+            try:
+                checked_version(file.connection, path, least=len(STEPS))
+            except BaseException:
+                file.connection.close()
+                raise
+        return file
+
+    def _check_content(self) -> None:
+        found = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise corrupt(self.path, str(found).replace("\n", " "))
+
+    def check(self) -> None:
+        """Make sure that what is written goes, or went, into the file that was opened.
+
+        Raises:
+            LedgerError: it was deleted, replaced or cut short, or its disk failed.
+        """
+        if os.getpid() != self._process:
+            raise LedgerError("This ledger was opened before the process forked, and belongs to its parent.")
+        if self._failed:
+            raise LedgerError(
+                f"The disk of the ledger {str(self.path)!r} failed.", hint="Look at the disk, then resume."
+            )
+        try:
+            found = self.path.lstat()
+        except OSError as exc:
+            raise LedgerError(f"The ledger {str(self.path)!r} is gone: {exc.strerror}.", hint=_KEEP) from exc
+        if (found.st_dev, found.st_ino) != self._identity:
+            raise LedgerError(f"The ledger {str(self.path)!r} was replaced by another file.", hint=_KEEP)
+        if found.st_size < self._size:
+            raise corrupt(self.path, "it was cut short")
+        self._size = found.st_size
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write what is written inside, whole and durably, or not at all.
+
+        Raises:
+            LedgerError: it was not written, as far as the disk can be believed.
+        """
+        self.check()
+        with told(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException as exc:
+                # A disk that failed to sync may say yes the next time, and have lost what it was given.
+                self._failed = _code(exc) == "SQLITE_IOERR"
+                with suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+                raise
+        self.check()
+
+
+def _connected(database: Path | str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        database,
+        uri=isinstance(database, str),
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _code(exc: BaseException) -> str:
+    # Extended codes have more words than the plain ones: SQLITE_IOERR_FSYNC.
+    return "_".join(getattr(exc, "sqlite_errorname", "").split("_")[:2])
+
+
+def _present(path: Path) -> tuple[int, int]:
+    """Make sure that a regular file is there, which is ours and no link; return what sets it apart."""
+    # To be closed before SQLite opens it: closing any descriptor of a file takes the process's locks on it away.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    try:
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return _identity(path, found)
+
+
+def _identity(path: Path, found: os.stat_result) -> tuple[int, int]:
+    journal = path.with_name(f"{path.name}-journal")
+    if not stat.S_ISREG(found.st_mode) or journal.is_symlink():
+        raise LedgerError(f"{str(path)!r} or its journal is not a plain file.")
+    return found.st_dev, found.st_ino
