@@ -18,7 +18,7 @@ from aiml_music._sansio.errors import (
     ServerError,
 )
 from aiml_music._sansio.outcome import Money, Operation, Outcome
-from aiml_music._sansio.retry import QUOTA, Failure, RetryPolicy, Stop, Trouble
+from aiml_music._sansio.retry import QUOTA, Failure, RetryPolicy, Trouble
 
 POLICY = RetryPolicy(wait_max=60.0, retry_after_max=900.0)
 """How a batch repeats: at most a minute of its own choosing, a quarter of an hour at the service's word."""
@@ -76,9 +76,11 @@ def after_failure(errors: Sequence[MusicError], *, dice: Callable[[], float], po
         policy: the numbers.
     """
     failures = [Failure(trouble=_trouble(error), retry_after=_asked(error)) for error in errors]
+    latest = failures[-1]
+    if latest.trouble is Trouble.THROTTLED and (latest.retry_after or 0.0) > policy.retry_after_max:
+        # However often the job was tried: what is said to one call holds for all of the same key.
+        return Next(rest=latest.retry_after)
     decision = policy.decide(Operation.GENERATE, failures, remaining=_FOREVER, useful=0.0, quota=QUOTA, dice=dice)
-    if decision.stop is Stop.TOO_LONG:
-        return Next(rest=failures[-1].retry_after)
     return Next() if decision.stop else Next(repeat=decision.wait)
 
 

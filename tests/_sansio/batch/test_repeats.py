@@ -92,7 +92,7 @@ def test_every_failure_has_a_verdict(error: MusicError, marks: list[Mark]) -> No
         ([throttled(20.0)], Next(repeat=21.0)),
         ([throttled(900.0)], Next(repeat=902.5)),
         ([throttled(901.0)], Next(rest=901.0)),
-        ([throttled(901.0)] * 3, Next()),
+        ([throttled(901.0)] * 3, Next(rest=901.0)),
         ([throttled(20.0, Money.UNKNOWN)], Next()),
         ([BUSY], Next(repeat=5.25)),
         ([FAILED], Next()),
