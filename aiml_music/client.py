@@ -7,9 +7,10 @@ the whole call; a generation that may have been delivered is never sent again; n
 import os
 import warnings
 from collections.abc import Mapping
+from decimal import Decimal
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import anyio
 from attrs import evolve
@@ -47,6 +48,9 @@ from aiml_music._sansio.options import (
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._sansio.secret import KeyInput
+
+if TYPE_CHECKING:
+    from aiml_music.batch.batch import Batch
 
 
 class AsyncMusicClient:
@@ -309,6 +313,40 @@ class AsyncMusicClient:
         target = file_target(self._options, asked, to, overwrite=overwrite)
         plan = await generate_plan(self._options, asked, timeout, client_request_id)
         return self._session.submit(self._session.call(plan), target, audio_format=asked.audio_format)
+
+    def batch(
+        self,
+        directory: str | PathLike[str],
+        *,
+        budget: Decimal | int | str | None = None,
+        max_concurrency: int | None = None,
+        number_copies: bool = False,
+    ) -> "Batch":
+        """Make many tracks into a directory: durable, resumable, within a budget.
+
+        `async with client.batch("songs") as batch:` opens the directory, `async for outcome in batch.run(jobs):` does
+        what is not done yet. Whatever ends the program, the same lines go on where it stood, and pay nothing twice.
+
+        Args:
+            directory: where the tracks go, beside their ledger; it is made if it is not there.
+            budget: the most that everything in this directory may cost, in US dollars: a `Decimal`, an int or a str
+                such as `"2.50"`; None is no limit.
+            max_concurrency: jobs under way at once; default: as many as the client lets through.
+            number_copies: make a job that is in the list twice that many tracks; otherwise such a list is refused.
+
+        Raises:
+            ConfigError: the budget is no amount of money.
+        """
+        from aiml_music.batch.batch import Batch  # noqa: PLC0415 - loads a database that single calls never need
+
+        return Batch(
+            self._session,
+            self._options,
+            directory,
+            budget=budget,
+            max_concurrency=max_concurrency,
+            number_copies=number_copies,
+        )
 
     @property
     def generations(self) -> tuple[Generation, ...]:

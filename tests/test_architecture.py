@@ -17,14 +17,14 @@ LAYERS = {
     "_sansio": 1,
     "_io": 2,
     "_calls": 3,
-    "client": 4,
-    "sync": 5,
-    "batch": 5,
-    "cli": 7,
-    "__main__": 7,
-    "testing": 8,
+    "batch": 4,
+    "client": 5,
+    "sync": 6,
+    "cli": 8,
+    "__main__": 8,
+    "testing": 9,
 }
-ITSELF = 6
+ITSELF = 7
 FIXTURES = "testing/fixtures.py"
 HTTP = ["_io/one_connection.py", "_io/tls.py", "_io/transport.py"]
 IMPURE_MODULES = {

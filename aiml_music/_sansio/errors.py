@@ -16,7 +16,8 @@ MusicError
 │   └── OutputExistsError (FileExistsError)
 ├── LedgerError
 │   └── LedgerBusyError · LedgerCorruptError
-└── BudgetExceededError                  nothing was sent
+├── BudgetExceededError                  nothing was sent
+└── SpendBrakeError                      a batch stopped by itself
 ```
 
 They hold plain data, so they pickle and copy; never the key, never an object of the HTTP library.
@@ -267,3 +268,7 @@ class LedgerCorruptError(LedgerError):
 
 class BudgetExceededError(MusicError):
     """The next call could overrun the budget; it was not sent."""
+
+
+class SpendBrakeError(MusicError):
+    """A batch stopped by itself, because going on would have spent money in vain; the next call was not sent."""

@@ -1,7 +1,7 @@
 """Read a list of jobs, row by row: what each asks for, checked as far as that needs no network.
 
-How rows are written is `rows`'s matter. Whether two jobs are the same, and what a job's file is called, is decided
-where jobs are made of these rows.
+How rows are written is the matter of `joblist_rows`. Whether two jobs are the same, and what a job's file is called, is
+decided where jobs are made of these rows.
 """
 
 from collections.abc import Callable, Iterator, Mapping

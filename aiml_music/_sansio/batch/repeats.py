@@ -10,12 +10,15 @@ from attrs import frozen
 from aiml_music._sansio.batch.states import Mark
 from aiml_music._sansio.errors import (
     AuthenticationError,
+    ConfigError,
     CreditsError,
+    InputError,
     MusicError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
+    StorageError,
 )
 from aiml_music._sansio.outcome import Money, Operation, Outcome
 from aiml_music._sansio.retry import QUOTA, Failure, RetryPolicy, Trouble
@@ -32,6 +35,8 @@ _NO_FAULT_OF_THE_JOB = (
     RateLimitError,
     ServerError,
 )
+# What this machine lacks, or its user wrote, is the same the next time.
+_LASTING = (ConfigError, InputError, StorageError)
 _TROUBLE = {
     Outcome.NOT_SENT: Trouble.NOT_SENT,
     Outcome.REJECTED: Trouble.REFUSED,
@@ -75,7 +80,10 @@ def after_failure(errors: Sequence[MusicError], *, dice: Callable[[], float], po
         dice: draws from [0, 1).
         policy: the numbers.
     """
-    failures = [Failure(trouble=_trouble(error), retry_after=_asked(error)) for error in errors]
+    failures = [
+        Failure(trouble=_trouble(error), retry_after=_asked(error), lasting=isinstance(error, _LASTING))
+        for error in errors
+    ]
     latest = failures[-1]
     if latest.trouble is Trouble.THROTTLED and (latest.retry_after or 0.0) > policy.retry_after_max:
         # However often the job was tried: what is said to one call holds for all of the same key.

@@ -1,0 +1,97 @@
+"""The journal of one attempt of a job: each mark is in the ledger before what it licenses is done."""
+
+from pathlib import Path
+from typing import Any
+
+from aiml_music._sansio.batch.budget import Budget
+from aiml_music._sansio.batch.states import Mark
+from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.ports import Clock
+from aiml_music._sansio.wire import Tracing
+from aiml_music.batch.ledger_thread import LedgerThread
+
+
+class AttemptJournal:
+    """See `_sansio.journal.Journal`.
+
+    Attributes:
+        latest: the last mark that is known to be in the ledger; None before the first.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerThread,
+        clock: Clock,
+        *,
+        key: str,
+        attempt: str,
+        client_request_id: str,
+        cost: int,
+        budget: Budget,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._budget = budget
+        self._cost = cost
+        self.key = key
+        self.attempt = attempt
+        self.client_request_id = client_request_id
+        self.latest: Mark | None = None
+
+    async def intent(self) -> None:
+        """Reserve the cost of the attempt, and note that it will be made.
+
+        Raises:
+            BudgetExceededError: it could overrun the budget.
+            LedgerError: it could not be written.
+        """
+        await self._ledger.do(
+            lambda ledger: ledger.begin(
+                self.key,
+                attempt=self.attempt,
+                client_request_id=self.client_request_id,
+                reserved=self._cost,
+                budget=self._budget,
+                now=self._clock.time(),
+            )
+        )
+        self.latest = Mark.INTENT
+
+    async def wire(self) -> None:
+        """Note that the request may be on the wire."""
+        await self.mark(Mark.WIRE)
+
+    async def head(self, status: int, tracing: Tracing) -> None:
+        """Note what an answer began with."""
+        facts = {"status": status, "inference_id": tracing.inference_id}
+        await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
+
+    async def received(self, *, sha256: str, size_bytes: int, receipt: Receipt) -> None:
+        """Note that the track is whole, and what it cost."""
+        await self.mark(
+            Mark.RECEIVED,
+            charged=receipt.credits_used,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            inference_id=receipt.inference_id,
+            trace_id=receipt.trace_id,
+            usd_spent=None if receipt.usd_spent is None else str(receipt.usd_spent),
+        )
+
+    async def done(self, path: Path) -> None:
+        """Note that the track has its name."""
+        await self.mark(Mark.DONE, file=path.name)
+
+    async def mark(self, mark: Mark, *, charged: int | None = None, **facts: Any) -> None:
+        """Append a mark to the attempt.
+
+        Raises:
+            LedgerError: it could not be written, or cannot follow.
+        """
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        await self._ledger.do(
+            lambda ledger: ledger.append(
+                self.key, mark, now=self._clock.time(), attempt=self.attempt, charged=charged, facts=known
+            )
+        )
+        self.latest = mark

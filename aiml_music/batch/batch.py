@@ -1,0 +1,244 @@
+"""A batch: a directory of tracks that are wanted, and a ledger that knows how far they are.
+
+The directory is the batch: opening it again, after whatever ended the last run, goes on where that run stood.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from attrs import frozen
+
+from aiml_music._calls.session import Session
+from aiml_music._io.background import start_detached
+from aiml_music._io.digest import sha256_of
+from aiml_music._sansio.batch.budget import Budget
+from aiml_music._sansio.batch.job import Job, Plan, planned
+from aiml_music._sansio.batch.records import AttemptRecord, Totals
+from aiml_music._sansio.batch.states import State
+from aiml_music._sansio.concurrency import MOST
+from aiml_music._sansio.errors import InputError, LedgerError
+from aiml_music._sansio.options import Options
+from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.ledger_thread import LedgerThread
+from aiml_music.batch.lock import DirectoryLock
+from aiml_music.batch.making import Maker
+from aiml_music.batch.outcomes import JobOutcome, Outcomes
+from aiml_music.batch.resume import resume
+from aiml_music.batch.runner import Run, Workplace
+
+
+@frozen(kw_only=True)
+class BatchReport:
+    """Where a batch stands.
+
+    Attributes:
+        totals: how many jobs stand where, and the money in credits.
+        in_doubt: every call that may have been charged and gave no track.
+    """
+
+    totals: Totals
+    in_doubt: tuple[AttemptRecord, ...]
+
+
+class Batch:
+    """Many generations into one directory: durable, resumable, within a budget. Made by `AsyncMusicClient.batch`.
+
+    `async with` opens the directory, which one process at a time may do, and settles what an earlier run left under
+    way. On leaving, nothing more is sent, and what is under way comes to its end.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        options: Options,
+        directory: str | PathLike[str],
+        *,
+        budget: Decimal | int | str | None,
+        max_concurrency: int | None,
+        number_copies: bool,
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._budget = Budget.of_usd(budget)
+        self._width = max_concurrency or MOST
+        self._number_copies = number_copies
+        self._held = ExitStack()
+        self._ledger: LedgerThread | None = None
+        self._run: Run | None = None
+        self._scope = anyio.CancelScope()
+        self._ended: anyio.Event | None = None
+        self._failure: Exception | None = None
+        self.directory = Path(directory)
+
+    async def __aenter__(self) -> Self:
+        """Open the directory.
+
+        Raises:
+            LedgerBusyError: another process works on it.
+            LedgerCorruptError: its ledger cannot be trusted.
+            LedgerError: it cannot be opened or made.
+        """
+        ledger = await anyio.to_thread.run_sync(self._open)
+        self._ledger = LedgerThread(ledger)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            self._scope.cancel()
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._run_ended()
+        finally:
+            self._ledger = None
+            self._held.close()
+
+    def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
+        """Make every track of a list that is not made yet, and yield how each job stands as soon as that is known.
+
+        Each job of the list gives one outcome, those that an earlier run ended first of all. One failure never stops
+        the others.
+
+        Args:
+            jobs: the list; jobs of earlier lists that are not in it stay as they are. None takes all that were ever
+                planned in this directory.
+        """
+        return Outcomes(partial(self._start, None if jobs is None else iter(jobs)), self._finish)
+
+    async def run_all(self, jobs: Iterable[Job] | None = None) -> list[JobOutcome]:
+        """Do as `run`, and return all outcomes in the order of the list.
+
+        Raises:
+            MusicError: as the iterator of `run`.
+        """
+        return sorted([outcome async for outcome in self.run(jobs)], key=lambda outcome: outcome.index)
+
+    def stop(self) -> None:
+        """Send nothing more; what is under way comes to its end, and the outcomes end after it."""
+        if self._run is not None:
+            self._run.stop()
+
+    def abort(self) -> None:
+        """Stop at once: tracks that are coming in may land for half a minute, other calls are left in doubt."""
+        self.stop()
+        self._scope.cancel()
+
+    async def report(self) -> BatchReport:
+        """Return where all jobs stand."""
+        return await self._opened.do(_reported)
+
+    def _open(self) -> Ledger:
+        now = self._session.clock.time
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise LedgerError(f"The directory {self.directory} cannot be made: {exc.strerror}.") from exc
+        with ExitStack() as held:
+            held.enter_context(DirectoryLock.take(self.directory, now=now()))
+            ledger = held.enter_context(Ledger.open(self.directory))
+            resume(ledger, self.directory, now=now)
+            self._held = held.pop_all()
+        return ledger
+
+    @property
+    def _opened(self) -> LedgerThread:
+        if self._ledger is None:
+            raise RuntimeError("a batch is used inside `async with client.batch(...) as batch`")
+        return self._ledger
+
+    def _start(self, jobs: Iterator[Job] | None) -> MemoryObjectReceiveStream[JobOutcome]:
+        ledger = self._opened
+        if self._ended is not None and not self._ended.is_set():
+            raise RuntimeError("a batch does one list at a time")
+        self._ended, self._failure, self._scope = anyio.Event(), None, anyio.CancelScope()
+        # A buffer without an end: outcomes are small, and nobody need listen.
+        telling, coming = anyio.create_memory_object_stream[JobOutcome](math.inf)
+        start_detached(partial(self._work, ledger, jobs, telling), name=f"aiml_music batch {self.directory.name}")
+        return coming
+
+    async def _work(
+        self, ledger: LedgerThread, jobs: Iterator[Job] | None, telling: MemoryObjectSendStream[JobOutcome]
+    ) -> None:
+        ended = self._ended
+        try:
+            with self._scope, telling:
+                await self._carried_out(ledger, jobs, telling)
+        except Exception as error:  # noqa: BLE001 - raised by whoever asks for outcomes
+            self._failure = _single(error)
+        finally:
+            if ended is not None:
+                ended.set()
+
+    async def _carried_out(
+        self, ledger: LedgerThread, jobs: Iterator[Job] | None, telling: MemoryObjectSendStream[JobOutcome]
+    ) -> None:
+        places = None if jobs is None else await ledger.do(partial(self._planned, jobs))
+        workplace = Workplace(
+            ledger=ledger,
+            directory=self.directory,
+            make=Maker(self._session, self._options, self.directory, ledger).track,
+            clock=self._session.clock,
+            budget=self._budget,
+            width=self._width,
+        )
+        self._run = Run(workplace, places, telling)
+        await self._run.all()
+        if self._run.halt is not None:
+            raise self._run.halt
+
+    def _planned(self, jobs: Iterator[Job], ledger: Ledger) -> dict[str, int]:
+        """Put a list into the ledger, and return the place of each of its jobs."""
+        places: dict[str, int] = {}
+        hashes: dict[str, str] = {}
+
+        def plans() -> Iterator[Plan]:
+            for plan in planned(_hashed(jobs, hashes), number_copies=self._number_copies):
+                places[plan.key] = len(places)
+                yield plan
+
+        ledger.add(plans(), now=self._session.clock.time())
+        return places
+
+    async def _finish(self) -> None:
+        await self._run_ended()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    async def _run_ended(self) -> None:
+        if self._ended is not None:
+            await self._ended.wait()
+
+
+def _hashed(jobs: Iterator[Job], known: dict[str, str]) -> Iterator[tuple[Job, str | None]]:
+    """Yield jobs with the hash of what their reference holds, each file read once."""
+    for job in jobs:
+        if job.reference is not None and job.reference not in known:
+            try:
+                known[job.reference] = sha256_of(Path(job.reference))
+            except OSError as exc:
+                raise InputError(f"The reference {job.reference!r} cannot be read: {exc.strerror}.") from exc
+        yield job, None if job.reference is None else known[job.reference]
+
+
+def _reported(ledger: Ledger) -> BatchReport:
+    return BatchReport(totals=ledger.totals(), in_doubt=tuple(ledger.attempts_left(State.IN_DOUBT)))
+
+
+def _single(error: Exception) -> Exception:
+    """Return what a task group wrapped, where it is one error alone."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

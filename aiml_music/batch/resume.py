@@ -1,0 +1,104 @@
+"""What a process that ended in the middle of a batch left behind, brought to its end before anything else is sent.
+
+Nothing here asks the service for anything, and everything can be done again, should this process end as well.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aiml_music._io.digest import sha256_of
+from aiml_music._io.leftovers import discard, leftovers, promote, salvage
+from aiml_music._io.publishing import hidden
+from aiml_music._sansio.batch.records import Entry, JobRecord
+from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.errors import StorageError
+from aiml_music.batch.ledger import Ledger
+
+ATTEMPT_PREFIX = "batch-"
+"""What hidden files of a batch have in their names: whoever holds its lock knows that no other process uses them."""
+
+_UNDER_WAY = (State.INTENT, State.WIRE, State.RECEIVED)
+
+
+def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None:
+    """Settle every attempt that was under way: collect its track, or note that it died.
+
+    Args:
+        ledger: open for writing.
+        directory: where the tracks are.
+        now: returns Unix time.
+
+    Raises:
+        LedgerError: it could not be written.
+    """
+    for record in ledger.jobs(_UNDER_WAY):
+        _Left(ledger, directory, record, now).settle()
+    for stray in directory.glob(f".*.{ATTEMPT_PREFIX}*.part"):
+        # Of an attempt that was never noted, so nothing was sent for it.
+        discard(stray)
+    for stray in directory.glob(f".*.{ATTEMPT_PREFIX}*.ready"):
+        _tidy(stray)
+
+
+def _tidy(ready: Path) -> None:
+    """Remove the hidden name of a track that has its own."""
+    target = ready.with_name(ready.name[1:].partition(f".{ATTEMPT_PREFIX}")[0])
+    with suppress(OSError):
+        if target.samefile(ready):
+            ready.unlink()
+
+
+class _Left:
+    """One job whose attempt was under way."""
+
+    def __init__(self, ledger: Ledger, directory: Path, record: JobRecord, now: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._record = record
+        self._now = now
+        self._target = directory / record.file_name
+        self._found = leftovers(directory, record.file_name, record.attempt or "")
+
+    def settle(self) -> None:
+        if self._record.state is State.INTENT:
+            self._died()
+        elif self._record.state is State.WIRE:
+            self._settle_sent()
+        else:
+            self._publish(self._received())
+
+    def _settle_sent(self) -> None:
+        ready = self._found.ready
+        if ready is None:
+            self._died()
+            return
+        # Only what was whole, checked and synced has this name.
+        digest, size = sha256_of(ready), ready.stat().st_size
+        self._mark(Mark.RECEIVED, sha256=digest, size_bytes=size)
+        self._publish(digest)
+
+    def _died(self) -> None:
+        part = self._found.part
+        kept = None
+        if part is not None and self._record.state is State.INTENT:
+            discard(part)
+        elif part is not None:
+            kept = salvage(part, self._target)
+        self._mark(Mark.DIED, **({} if kept is None else {"salvage": kept.name}))
+
+    def _publish(self, sha256: str) -> None:
+        hidden_name = hidden(self._target, self._record.attempt or "", "ready")
+        try:
+            promote(hidden_name, self._target, sha256=sha256)
+        except StorageError:
+            # Something else has its name, or the disk fails: the track stays where it is, and the job says so.
+            return
+        self._mark(Mark.DONE, file=self._target.name)
+
+    def _received(self) -> str:
+        entries = [entry for entry in self._ledger.marks(self._record.key) if entry.mark is Mark.RECEIVED]
+        return str(entries[-1].facts["sha256"])
+
+    def _mark(self, mark: Mark, **facts: Any) -> Entry:
+        return self._ledger.append(self._record.key, mark, now=self._now(), facts=facts)
