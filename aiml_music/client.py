@@ -4,9 +4,11 @@ Three things differ from what users of other clients expect, all for the sake of
 the whole call; a generation that may have been delivered is never sent again; no type of the HTTP library shows.
 """
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,18 +22,19 @@ from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden, key_source
 from aiml_music._calls.plans import file_target, generate_plan
 from aiml_music._calls.session import Session
+from aiml_music._calls.settling import settle
 from aiml_music._calls.stream import AudioStream
 from aiml_music._calls.upload import upload
 from aiml_music._io.clock import SystemClock
 from aiml_music._io.pacer import pacer
 from aiml_music._io.sources import SourceInput
 from aiml_music._io.transport import HttpxTransport
-from aiml_music._sansio import order
+from aiml_music._sansio import order, settlement, wire
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import ConfigError
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
-from aiml_music._sansio.models import AudioSetting, Reference, Track
+from aiml_music._sansio.models import AudioSetting, Reference, Settlement, Track
 from aiml_music._sansio.options import (
     UNSET,
     Options,
@@ -348,6 +351,46 @@ class AsyncMusicClient:
             return self._session.call(await generate_plan(self._options, asked, timeout, client_request_id))
 
         return AudioStream(start, audio_format=asked.audio_format)
+
+    async def settle(
+        self,
+        client_request_id: str,
+        *,
+        sent_at: datetime | float | None = None,
+        model: str | None = None,
+        attempts: int = 1,
+        wait: float | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+    ) -> Settlement:
+        """Ask the service's own books what became of a call whose answer was lost: was it carried out, was it paid?
+
+        It reads the usage log, and the billing ledger where the log states no cost. Nothing else is sent, so that it
+        costs nothing and may be asked as often as you like.
+
+        Args:
+            client_request_id: the id of the call, as its error has it.
+            sent_at: when it was sent: a `datetime` with a time zone, or Unix time; None looks through the last 7 days.
+            model: only rows of this model, spelt as in the log; None is any.
+            attempts: how many attempts of the call may have reached the service. The hint of its error says so, where
+                there was more than one.
+            wait: seconds to keep looking while there is no answer, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
+            timeout: as in the constructor, for each look; default: 120 s.
+
+        Raises:
+            InputError: an argument cannot be what its author means.
+            MusicError: the log could not be read. `money` and `outcome` are those of the reading, and say nothing about
+                the call that was asked about.
+        """
+        limits = self._options.timeouts_for_generate()
+        search = settlement.Search(
+            client_request_id=wire.check_client_request_id(client_request_id),
+            sent_at=settlement.check_sent_at(sent_at),
+            lasted=math.inf if limits.total is None else limits.total,
+            model=model,
+            attempts=settlement.check_attempts(attempts),
+        )
+        timeouts = self._options.timeouts_for_read() if timeout is UNSET else check_timeout(timeout)
+        return await settle(self._session, self._options, search, timeouts=timeouts, wait=settlement.check_wait(wait))
 
 
 def _transport(given: Transport | Literal["stock"] | None) -> Transport:

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from attrs import frozen
 
 from aiml_music._sansio import verdict
-from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
+from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError, JsonLimits
 from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
 from aiml_music._sansio.options import Timeouts
 from aiml_music._sansio.outcome import Operation
@@ -45,6 +45,7 @@ _REFUSAL_SECONDS = 5.0
 # How long the end of an answer may take once its document is whole.
 _END_SECONDS = 1.0
 _BOM = b"\xef\xbb\xbf"
+_LIMITS = {Operation.READ: JsonLimits(max_bytes=1 << 20)}
 
 
 @frozen(kw_only=True)
@@ -76,16 +77,17 @@ class EndedBadlyError(Exception):
 class Attempting:
     """An attempt under way: `begin` it, `read` its audio to the end, then take its `reply`."""
 
-    def __init__(self, plan: Plan, *, transport: Transport, clock: Clock, deadline: float) -> None:
+    def __init__(self, plan: Plan, *, transport: Transport, clock: Clock, deadline: float, sent: int = 1) -> None:
         self._plan = plan
         self._transport = transport
         self._clock = clock
         self._deadline = deadline
+        self._sent = sent
         self._progress = Progress()
         self._exchange: Exchange | None = None
         self._floor = Floor(plan.timeouts.idle)
         self._encoding: Encoding = Identity()
-        self._decoder = HexAudioDecoder()
+        self._decoder = HexAudioDecoder(limits=_LIMITS.get(plan.operation, JsonLimits()))
         self._recognised = False
         self._beginning = b""
         self._whole_since: float | None = None
@@ -109,6 +111,7 @@ class Attempting:
             tracing=self.tracing,
             status=self.status,
             audio_bytes=self._decoder.audio_bytes,
+            sent=self._sent,
         )
 
     async def begin(self) -> None:

@@ -1,6 +1,7 @@
 """From checked arguments and a client's options to the plan of one call."""
 
 import uuid
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -52,6 +53,22 @@ async def upload_plan(
     timeouts = options.timeouts_for_upload(body.length) if timeout is UNSET else check_timeout(timeout)
     return await _plan(
         options, Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeouts, client_request_id
+    )
+
+
+async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]], timeouts: Timeouts) -> Plan:
+    """Return the plan of a look into the account; raises as `generate_plan`."""
+    request_id = str(uuid.uuid4())
+    return Plan(
+        operation=Operation.READ,
+        request=wire.read_head(
+            options.base_url + path, query, client_request_id=request_id, default_headers=options.default_headers
+        ),
+        body=BytesBody(b""),
+        key=await ask_for_key(options.api_key),
+        client_request_id=request_id,
+        timeouts=timeouts,
+        retry=options.retry,
     )
 
 
