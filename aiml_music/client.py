@@ -4,9 +4,7 @@ Three things differ from what users of other clients expect, all for the sake of
 the whole call; a generation that may have been delivered is never sent again; no type of the HTTP library shows.
 """
 
-import math
 import os
-import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from os import PathLike
@@ -20,7 +18,7 @@ from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import deliver
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden, key_source
-from aiml_music._calls.plans import file_target, generate_plan
+from aiml_music._calls.plans import checked_order, file_target, generate_plan
 from aiml_music._calls.session import Session
 from aiml_music._calls.settling import settle
 from aiml_music._calls.stream import AudioStream
@@ -29,11 +27,11 @@ from aiml_music._io.clock import SystemClock
 from aiml_music._io.pacer import pacer
 from aiml_music._io.sources import SourceInput
 from aiml_music._io.transport import HttpxTransport
-from aiml_music._sansio import order, settlement, wire
+from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import ConfigError
 from aiml_music._sansio.events import EventHandler
-from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
+from aiml_music._sansio.lyrics import LyricsCheck
 from aiml_music._sansio.models import AudioSetting, Reference, Settlement, Track
 from aiml_music._sansio.options import (
     UNSET,
@@ -269,7 +267,7 @@ class AsyncMusicClient:
         """
         # Hundreds of calls may begin in one turn of the loop.
         await pacer().step()
-        asked = _generate_order(
+        asked = checked_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
         target = file_target(asked, to, overwrite=overwrite)
@@ -301,7 +299,7 @@ class AsyncMusicClient:
             InputError: an argument cannot be what its author means; nothing was sent.
             RuntimeError: a call of this `client_request_id` was submitted and not collected yet.
         """
-        asked = _generate_order(
+        asked = checked_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
         target = file_target(asked, to, overwrite=overwrite)
@@ -343,7 +341,7 @@ class AsyncMusicClient:
         Raises:
             InputError: an argument cannot be what its author means; nothing was sent.
         """
-        asked = _generate_order(
+        asked = checked_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
 
@@ -381,44 +379,19 @@ class AsyncMusicClient:
             MusicError: the log could not be read. `money` and `outcome` are those of the reading, and say nothing about
                 the call that was asked about.
         """
-        limits = self._options.timeouts_for_generate()
-        search = settlement.Search(
-            client_request_id=wire.check_client_request_id(client_request_id),
-            sent_at=settlement.check_sent_at(sent_at),
-            lasted=math.inf if limits.total is None else limits.total,
+        return await settle(
+            self._session,
+            self._options,
+            client_request_id,
+            sent_at=sent_at,
             model=model,
-            attempts=settlement.check_attempts(attempts),
+            attempts=attempts,
+            wait=wait,
+            timeout=timeout,
         )
-        timeouts = self._options.timeouts_for_read() if timeout is UNSET else check_timeout(timeout)
-        return await settle(self._session, self._options, search, timeouts=timeouts, wait=settlement.check_wait(wait))
 
 
 def _transport(given: Transport | Literal["stock"] | None) -> Transport:
     if isinstance(given, str) and given != "stock":
         raise ConfigError(f"transport={given!r} is unknown; there is 'stock'.")
     return HttpxTransport(stock=given == "stock") if given is None or isinstance(given, str) else given
-
-
-def _generate_order(
-    lyrics: str,
-    reference: Reference | None,
-    refer_voice: str | None,
-    refer_instrumental: str | None,
-    model: str,
-    audio_setting: AudioSetting | Mapping[str, Any] | None,
-    lyrics_check: LyricsCheck,
-    extra_body: Mapping[str, Any] | None,
-) -> order.GenerateOrder:
-    asked = order.generate_order(
-        lyrics=lyrics,
-        reference=reference,
-        refer_voice=refer_voice,
-        refer_instrumental=refer_instrumental,
-        model=model,
-        audio_setting=audio_setting,
-        lyrics_check=lyrics_check,
-        extra_body=extra_body,
-    )
-    for advice in asked.advice:
-        warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
-    return asked

@@ -1,9 +1,11 @@
 """From checked arguments and a client's options to the plan of one call."""
 
 import uuid
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.delivery import Target
@@ -13,9 +15,41 @@ from aiml_music._io.multipart import MultipartBody
 from aiml_music._sansio import order, wire
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.inspection import largest_bytes
+from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
+from aiml_music._sansio.models import AudioSetting, Reference
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import Body
+
+
+def checked_order(
+    lyrics: str,
+    reference: Reference | None,
+    refer_voice: str | None,
+    refer_instrumental: str | None,
+    model: str,
+    audio_setting: AudioSetting | Mapping[str, Any] | None,
+    lyrics_check: LyricsCheck,
+    extra_body: Mapping[str, Any] | None,
+) -> order.GenerateOrder:
+    """Check what a generation was given, and warn its caller's caller of what looks wrong.
+
+    Raises:
+        InputError: it cannot be what its author means.
+    """
+    asked = order.generate_order(
+        lyrics=lyrics,
+        reference=reference,
+        refer_voice=refer_voice,
+        refer_instrumental=refer_instrumental,
+        model=model,
+        audio_setting=audio_setting,
+        lyrics_check=lyrics_check,
+        extra_body=extra_body,
+    )
+    for advice in asked.advice:
+        warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
+    return asked
 
 
 async def generate_plan(

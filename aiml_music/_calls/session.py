@@ -142,10 +142,11 @@ class Session:
             # whatever was under way is the parent's.
             if home is not None and home.process == process and not home.is_idle:
                 raise RuntimeError("this client is at work in another event loop; make one client for each loop")
-            queues = (
-                Queue(ConcurrencyLimit.of(calls), self.clock) for calls in (self._max_concurrency, _READS_AT_ONCE)
-            )
+            queue, reads = self._queue(self._max_concurrency), self._queue(_READS_AT_ONCE)
             # What has ended and was not collected was paid for all the same.
             uncollected = home.generations if home is not None and home.process == process else {}
-            home = self._home = _Home(process, loop, *queues, uncollected)
+            home = self._home = _Home(process, loop, queue, reads, uncollected)
         return home
+
+    def _queue(self, calls: int | None) -> Queue:
+        return Queue(ConcurrencyLimit.of(calls), self.clock)

@@ -3,25 +3,44 @@
 What is looked for, and what it proves, is decided in `_sansio.settlement`. Nothing but GET is ever sent from here.
 """
 
+import math
 from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
 from aiml_music._calls.plans import read_plan
 from aiml_music._calls.session import Session
-from aiml_music._sansio import settlement, verdict
+from aiml_music._sansio import settlement, verdict, wire
 from aiml_music._sansio.errors import MusicError, NotFoundError
 from aiml_music._sansio.models import Settlement, SettlementVerdict
-from aiml_music._sansio.options import Options, Timeouts
+from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
 from aiml_music._sansio.settlement import LOGS_PATH, MOST_ROWS, TRANSACTIONS_PATH, Findings, Page, Query, Row, Search
 
 _OPEN = {SettlementVerdict.NOT_SEEN, SettlementVerdict.UNSETTLED}
 
 
 async def settle(
-    session: Session, options: Options, search: Search, *, timeouts: Timeouts, wait: float | None
+    session: Session,
+    options: Options,
+    client_request_id: str,
+    *,
+    sent_at: datetime | float | None,
+    model: str | None,
+    attempts: int,
+    wait: float | None,
+    timeout: TimeoutInput | Unset,
 ) -> Settlement:
     """Look a call up; see `AsyncMusicClient.settle`."""
+    limit = options.timeouts_for_generate().total
+    search = Search(
+        client_request_id=wire.check_client_request_id(client_request_id),
+        sent_at=settlement.check_sent_at(sent_at),
+        lasted=math.inf if limit is None else limit,
+        model=model,
+        attempts=settlement.check_attempts(attempts),
+    )
+    wait = settlement.check_wait(wait)
+    timeouts = options.timeouts_for_read() if timeout is UNSET else check_timeout(timeout)
     clock = session.clock
     began = clock.monotonic()
     while True:
@@ -59,7 +78,8 @@ class _Look:
         while read < MOST_ROWS:
             page = await self._page(LOGS_PATH, search.logs_query(read), before=read)
             read += page.size
-            rows += settlement.rows_of(page, search.client_request_id)
+            # A new row above pushes the last ones of a page onto the next: none counts twice.
+            rows += tuple(row for row in settlement.rows_of(page, search.client_request_id) if row not in rows)
             found = Findings(rows=rows, rows_read=read, is_whole=not page.has_more)
             if found.is_paid or not page.has_more:
                 return found

@@ -189,7 +189,7 @@ class RetryPolicy:
         return {0: "never", 1: "once", 2: "twice"}.get(repeats, f"{repeats} times")
 
     def _numbers(self) -> tuple[str, ...]:
-        generation, upload = _USEFUL_SECONDS[Operation.GENERATE], _USEFUL_SECONDS[Operation.UPLOAD]
+        upload, generation, read = (_USEFUL_SECONDS[operation] for operation in (*_COLUMNS, Operation.READ))
         return (
             f"Attempts in all: {self.attempts} at most.",
             f"Wait before repeat n: a random part of {self.wait_transport:g} s x 2^(n-1), {self.wait_max:g} s at most.",
@@ -199,7 +199,7 @@ class RetryPolicy:
             f"Time a repeat needs: {generation:g} s for a generation, {upload:g} s for an upload; or half the limit.",
             f"Quota for each operation: {QUOTA}; a repeat takes {_COST_OTHER}, after a throttling {_COST_THROTTLED}.",
             "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
-            f"A look into the usage log is free: repeated like an upload, with {_USEFUL_SECONDS[Operation.READ]:g} s for a repeat.",
+            f"A look into the usage log is free, and repeated like an upload; a repeat needs {read:g} s.",
         )
 
 

@@ -6,7 +6,7 @@ pays nothing a second time: only a row that says `failed` at no cost makes a cal
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -29,6 +29,7 @@ _LATER = 1800.0
 _MARGIN = timedelta(hours=1)
 _LONGEST = timedelta(days=92)
 _RECENT = timedelta(days=7)
+_LAST_MOMENT = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,18})?", re.ASCII)
 _ID_CHARS = 200
@@ -84,12 +85,10 @@ def check_sent_at(value: object) -> datetime | None:
         if value.tzinfo is None:
             raise InputError("sent_at must have a time zone, as datetime.now(timezone.utc) has.")
         return value.astimezone(UTC)
-    try:
-        if not _is_number(value):
-            raise ValueError
-        return datetime.fromtimestamp(value, UTC)  # type: ignore[arg-type]  # as was just seen
-    except (ValueError, OverflowError, OSError):
-        raise InputError("sent_at must be a datetime with a time zone, or Unix time in seconds.") from None
+    # A calendar ends, and a margin must still fit.
+    if not _is_number(value) or value >= _LAST_MOMENT:  # type: ignore[operator]  # a number, as was just seen
+        raise InputError("sent_at must be a datetime with a time zone, or Unix time in seconds.")
+    return datetime.fromtimestamp(value, UTC)  # type: ignore[arg-type]  # as above
 
 
 def _is_number(value: object) -> bool:
@@ -306,10 +305,7 @@ def _verdict(search: Search, found: Findings, transaction: Row | None) -> tuple[
     if not found.rows:
         return SettlementVerdict.NOT_SEEN, (_NOT_SEEN if found.has_log else _NO_LOG)
     if any(judge(row) is SettlementVerdict.UNSETTLED for row in found.rows):
-        return (
-            SettlementVerdict.UNSETTLED,
-            "Its row says neither that it failed at no cost nor what it cost: look again.",
-        )
+        return SettlementVerdict.UNSETTLED, _NO_WORD
     if len(found.rows) < search.attempts:
         return SettlementVerdict.UNSETTLED, (
             f"Of its {search.attempts} attempts the log shows {len(found.rows)}, failed at no cost: look again."
@@ -317,7 +313,9 @@ def _verdict(search: Search, found: Findings, transaction: Row | None) -> tuple[
     return SettlementVerdict.UNPAID, "It failed at no cost; to call again is not to pay twice."
 
 
-_NOT_SEEN = "It probably never arrived, or its row is still to come: look again before you pay again, half an hour later at most."
-_NO_LOG = (
-    "The service answered that it has no usage log here (404): look at the account's own page before you pay again."
+_NO_WORD = "Its row says neither that it failed at no cost nor what it cost: look again."
+_NOT_SEEN = (
+    "It probably never arrived, or its row is still to come: "
+    "look again before you pay again, up to half an hour after the call."
 )
+_NO_LOG = "The service says that it has no usage log here (404): see the account's own page before you pay again."
