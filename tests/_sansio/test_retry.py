@@ -346,6 +346,7 @@ def test_a_policy_explains_itself() -> None:
         "Time a repeat needs: 90 s for a generation, 5 s for an upload; or half the limit.",
         "Quota for each operation: 500; a repeat takes 14, after a throttling 5.",
         "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
+        "A look into the usage log is free, and repeated like an upload; a repeat needs 1 s.",
     ]
 
 
