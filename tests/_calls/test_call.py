@@ -185,7 +185,7 @@ def _order() -> Any:
             [Hang()],
             (
                 "in phase wait. The request may have been carried out and charged. It was not repeated."
-                " Before you pay again, look for mine in the usage log: client.settle(\"mine\")."
+                ' Before you pay again, look for mine in the usage log: client.settle("mine").'
             ),
         ),
         (

@@ -238,7 +238,7 @@ def test_a_charge_is_found_by_its_reference() -> None:
         ([], True),
     ],
 )
-def test_a_list_ends_only_when_it_says_so(pagination: object, has_more: bool) -> None:
+def test_a_list_ends_only_when_it_says_so(pagination: object, *, has_more: bool) -> None:
     """A page that does not say whether it is the last is not taken for the last."""
     page = read_page({"data": [row(), row()], "pagination": pagination})
     assert page is not None
@@ -330,7 +330,7 @@ def test_attempts_are_checked(value: object) -> None:
 
 
 def test_looks_follow_the_schedule() -> None:
-    """After the first look: 30 s, 1, 2, 5, 10 and 30 min, then every half hour, and a last one when the wait is over."""
+    """After the first look: 30 s, 1, 2, 5, 10 and 30 min, then every half hour, and one when the wait is over."""
     moments, elapsed = [], 0.0
     while (pause := next_look(elapsed, 4000)) is not None:
         elapsed += pause

@@ -200,7 +200,7 @@ CANCELLED: dict[str, tuple[Script, bool, str]] = {
         False,
         (
             "in phase wait. The request may have been carried out and charged. It was not repeated."
-            " Before you pay again, look for mine in the usage log: client.settle(\"mine\")."
+            ' Before you pay again, look for mine in the usage log: client.settle("mine").'
         ),
     ),
 }
