@@ -61,7 +61,7 @@ REPEATED = {
 @pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize("trouble", Trouble)
 def test_what_is_repeated_is_this(trouble: Trouble, operation: Operation) -> None:
-    """A generation is sent again only if it never left or was throttled for nothing; an upload or a reading after more."""
+    """A generation is sent again only if it never left or was throttled for nothing; the others after more."""
     decision = decide(Failure(trouble=trouble), operation=operation)
     if operation not in REPEATED[trouble]:
         assert decision == Decision(stop=Stop.NEVER)

@@ -220,7 +220,7 @@ def test_a_charge_is_found_by_its_reference() -> None:
     """Money that comes back is no charge."""
     charge = {"reference_id": "inf-1", "direction": "CHARGE"}
     refund = {"reference_id": "inf-1", "direction": "TOPUP"}
-    rows = ({"reference_id": "inf-2"}, {}, refund, charge)
+    rows: tuple[dict[str, str], ...] = ({"reference_id": "inf-2"}, {}, refund, charge)
     page = Page(rows=rows, size=4, has_more=False)
     assert (charge_in(page, "inf-1"), charge_in(page, "inf-3")) == (charge, None)
 
