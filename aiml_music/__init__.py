@@ -42,7 +42,17 @@ if TYPE_CHECKING:
     from aiml_music._sansio.events import Event, EventKind
     from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
     from aiml_music._sansio.lyrics import LyricsWarning
-    from aiml_music._sansio.models import AudioFacts, AudioSetting, Flag, Purpose, Receipt, Reference, Track
+    from aiml_music._sansio.models import (
+        AudioFacts,
+        AudioSetting,
+        Flag,
+        Purpose,
+        Receipt,
+        Reference,
+        Settlement,
+        SettlementVerdict,
+        Track,
+    )
     from aiml_music._sansio.options import Timeouts
     from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
     from aiml_music._sansio.retry import RetryPolicy
@@ -107,6 +117,8 @@ __all__ = [
     "Reference",
     "RetryPolicy",
     "ServerError",
+    "Settlement",
+    "SettlementVerdict",
     "StorageError",
     "Timeouts",
     "Track",
@@ -146,7 +158,17 @@ _HOMES = {
     "_sansio.events": ("Event", "EventKind"),
     "_sansio.hexjson": ("HexAudioDecoder", "HexDecodeError"),
     "_sansio.lyrics": ("LyricsWarning",),
-    "_sansio.models": ("AudioFacts", "AudioSetting", "Flag", "Purpose", "Receipt", "Reference", "Track"),
+    "_sansio.models": (
+        "AudioFacts",
+        "AudioSetting",
+        "Flag",
+        "Purpose",
+        "Receipt",
+        "Reference",
+        "Settlement",
+        "SettlementVerdict",
+        "Track",
+    ),
     "_sansio.options": ("Timeouts",),
     "_sansio.outcome": ("Attempt", "Money", "Operation", "Outcome", "Phase"),
     "_sansio.retry": ("RetryPolicy",),

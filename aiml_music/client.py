@@ -5,8 +5,8 @@ the whole call; a generation that may have been delivered is never sent again; n
 """
 
 import os
-import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from os import PathLike
 from types import TracebackType
@@ -19,8 +19,9 @@ from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import deliver
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden, key_source
-from aiml_music._calls.plans import file_target, generate_plan
+from aiml_music._calls.plans import checked_order, file_target, generate_plan
 from aiml_music._calls.session import Session
+from aiml_music._calls.settling import settle
 from aiml_music._calls.stream import AudioStream
 from aiml_music._calls.upload import upload
 from aiml_music._io.clock import SystemClock
@@ -31,8 +32,8 @@ from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import ConfigError
 from aiml_music._sansio.events import EventHandler
-from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
-from aiml_music._sansio.models import AudioSetting, Reference, Track
+from aiml_music._sansio.lyrics import LyricsCheck
+from aiml_music._sansio.models import AudioSetting, Reference, Settlement, Track
 from aiml_music._sansio.options import (
     UNSET,
     Options,
@@ -275,7 +276,7 @@ class AsyncMusicClient:
         """
         # Hundreds of calls may begin in one turn of the loop.
         await pacer().step()
-        asked = _generate_order(
+        asked = checked_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
         target = file_target(self._options, asked, to, overwrite=overwrite)
@@ -307,7 +308,7 @@ class AsyncMusicClient:
             InputError: an argument cannot be what its author means; nothing was sent.
             RuntimeError: a call of this `client_request_id` was submitted and not collected yet.
         """
-        asked = _generate_order(
+        asked = checked_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
         target = file_target(self._options, asked, to, overwrite=overwrite)
@@ -383,7 +384,7 @@ class AsyncMusicClient:
         Raises:
             InputError: an argument cannot be what its author means; nothing was sent.
         """
-        asked = _generate_order(
+        asked = checked_order(
             lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
         )
 
@@ -392,33 +393,48 @@ class AsyncMusicClient:
 
         return AudioStream(start, audio_format=asked.audio_format)
 
+    async def settle(
+        self,
+        client_request_id: str,
+        *,
+        sent_at: datetime | float | None = None,
+        model: str | None = None,
+        attempts: int = 1,
+        wait: float | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+    ) -> Settlement:
+        """Ask the service's own books what became of a call whose answer was lost: was it carried out, was it paid?
+
+        It reads the usage log, and the billing ledger where the log states no cost. Nothing else is sent, so that it
+        costs nothing and may be asked as often as you like.
+
+        Args:
+            client_request_id: the id of the call, as its error has it.
+            sent_at: when it was sent: a `datetime` with a time zone, or Unix time; None looks through the last 7 days.
+            model: only rows of this model, spelt as in the log; None is any.
+            attempts: how many attempts of the call may have reached the service. The hint of its error says so, where
+                there was more than one.
+            wait: seconds to keep looking while there is no answer, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
+            timeout: as in the constructor, for each look; default: 120 s.
+
+        Raises:
+            InputError: an argument cannot be what its author means.
+            MusicError: the log could not be read. `money` and `outcome` are those of the reading, and say nothing about
+                the call that was asked about.
+        """
+        return await settle(
+            self._session,
+            self._options,
+            client_request_id,
+            sent_at=sent_at,
+            model=model,
+            attempts=attempts,
+            wait=wait,
+            timeout=timeout,
+        )
+
 
 def _transport(given: Transport | Literal["stock"] | None) -> Transport:
     if isinstance(given, str) and given != "stock":
         raise ConfigError(f"transport={given!r} is unknown; there is 'stock'.")
     return HttpxTransport(stock=given == "stock") if given is None or isinstance(given, str) else given
-
-
-def _generate_order(
-    lyrics: str,
-    reference: Reference | None,
-    refer_voice: str | None,
-    refer_instrumental: str | None,
-    model: str,
-    audio_setting: AudioSetting | Mapping[str, Any] | None,
-    lyrics_check: LyricsCheck,
-    extra_body: Mapping[str, Any] | None,
-) -> order.GenerateOrder:
-    asked = order.generate_order(
-        lyrics=lyrics,
-        reference=reference,
-        refer_voice=refer_voice,
-        refer_instrumental=refer_instrumental,
-        model=model,
-        audio_setting=audio_setting,
-        lyrics_check=lyrics_check,
-        extra_body=extra_body,
-    )
-    for advice in asked.advice:
-        warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
-    return asked

@@ -16,7 +16,7 @@ from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.loop_thread import LoopThread
-from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt, Reference, Track
+from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt, Reference, Settlement, Track
 from aiml_music.client import AsyncMusicClient
 
 P = ParamSpec("P")
@@ -159,6 +159,11 @@ class MusicClient:
             InputError: an argument cannot be what its author means; nothing was sent.
         """
         return BlockingAudioStream(self._client.stream(**arguments), self._run, self._calling)
+
+    @_like(AsyncMusicClient.settle)
+    def settle(self, *client_request_id: Any, **arguments: Any) -> Settlement:  # noqa: D102 - its twin's
+        with self._calling():
+            return self._run(lambda: self._client.settle(*client_request_id, **arguments))
 
     @contextmanager
     def _calling(self) -> Generator[None, None, None]:

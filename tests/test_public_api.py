@@ -57,6 +57,8 @@ PUBLIC = [
     "Reference",
     "RetryPolicy",
     "ServerError",
+    "Settlement",
+    "SettlementVerdict",
     "StorageError",
     "Timeouts",
     "Track",

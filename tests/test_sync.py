@@ -330,7 +330,7 @@ def test_ctrl_c_ends_a_call_and_tells_about_the_money() -> None:
     assert lines[-1] == (
         "aiml_music: generate mine was cancelled in phase wait. "
         "The request may have been carried out and charged. It was not repeated. "
-        "Before you pay again, look for mine in the usage log (GET /v2/logs)."
+        'Before you pay again, look for mine in the usage log: client.settle("mine").'
     )
     assert process.returncode in {-signal.SIGINT, 1, 130}
 

@@ -35,6 +35,7 @@ FATES: dict[str, Fate] = {
     "cut_mid_body": DAMAGED,
     "reset_mid_body": DAMAGED,
     "gateway_drop": (InDoubtError, Outcome.UNKNOWN, Money.UNKNOWN),
+    "failed_drop": (InDoubtError, Outcome.UNKNOWN, Money.UNKNOWN),
     "throttled": (RateLimitError, Outcome.REJECTED, Money.NO),
     "throttled_in_200": (RateLimitError, Outcome.REJECTED, Money.NO),
     "error_in_200": (ServerError, Outcome.UNKNOWN, Money.NO),

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from aiml_music._sansio import verdict
 from aiml_music._sansio.errors import MusicError
-from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
+from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError, JsonLimits
 from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
 from aiml_music._sansio.journal import Journal, marked
 from aiml_music._sansio.options import Timeouts
@@ -47,6 +47,7 @@ _REFUSAL_SECONDS = 5.0
 # How long the end of an answer may take once its document is whole.
 _END_SECONDS = 1.0
 _BOM = b"\xef\xbb\xbf"
+_LIMITS = {Operation.READ: JsonLimits(max_bytes=1 << 20)}
 
 
 @frozen(kw_only=True)
@@ -79,18 +80,26 @@ class Attempting:
     """An attempt under way: `begin` it, `read` its audio to the end, then take its `reply`."""
 
     def __init__(
-        self, plan: Plan, *, transport: Transport, clock: Clock, deadline: float, journal: Journal | None = None
+        self,
+        plan: Plan,
+        *,
+        transport: Transport,
+        clock: Clock,
+        deadline: float,
+        sent: int = 1,
+        journal: Journal | None = None,
     ) -> None:
         self._plan = plan
         self._transport = transport
         self._clock = clock
         self._deadline = deadline
+        self._sent = sent
         self._journal = journal
         self._progress = Progress(wire=None if journal is None else lambda: marked(journal.wire()))
         self._exchange: Exchange | None = None
         self._floor = Floor(plan.timeouts.idle)
         self._encoding: Encoding = Identity()
-        self._decoder = HexAudioDecoder()
+        self._decoder = HexAudioDecoder(limits=_LIMITS.get(plan.operation, JsonLimits()))
         self._recognised = False
         self._beginning = b""
         self._whole_since: float | None = None
@@ -115,6 +124,7 @@ class Attempting:
             tracing=self.tracing,
             status=self.status,
             audio_bytes=self._decoder.audio_bytes,
+            sent=self._sent,
         )
 
     async def begin(self) -> None:

@@ -24,7 +24,7 @@ from aiml_music._sansio.errors import (
 from aiml_music._sansio.events import Event, EventKind
 from aiml_music._sansio.journal import Journal
 from aiml_music._sansio.models import Receipt
-from aiml_music._sansio.outcome import Answer, Attempt, Marks, Money, Operation, Outcome, Phase, money_of
+from aiml_music._sansio.outcome import Answer, Attempt, Marks, Money, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, Trouble, min_useful
 from aiml_music._sansio.standing import Standing
@@ -166,11 +166,10 @@ class Call:
     def receipt(self) -> Receipt:
         """What the call did and cost, once its answer was read to its end."""
         tracing = self._current.tracing
-        unproven = self.plan.operation is Operation.UPLOAD
         return Receipt(
             operation=self.plan.operation,
             outcome=Outcome.COMPLETED,
-            money=money_of(Outcome.COMPLETED, credits_used=tracing.credits_used, unproven=unproven),
+            money=self.evidence.judge(Answer.VERIFIED)[1],
             client_request_id=self.plan.client_request_id,
             inference_id=tracing.inference_id,
             trace_id=self.reply.trace_id,
@@ -287,10 +286,20 @@ class Call:
             )
         )
 
+    @property
+    def _arrived(self) -> int:
+        """How many attempts may have reached the service so far."""
+        return sum(attempt.outcome is not Outcome.NOT_SENT for attempt in self._attempts)
+
     async def _attempt(self, number: int, waited: float, deadline: float) -> Problem | None:
         self._number, self._waited, self._attempt_began = number, waited, self._clock.monotonic()
         current = self._attempting = Attempting(
-            self.plan, transport=self._transport, clock=self._clock, deadline=deadline, journal=self.journal
+            self.plan,
+            transport=self._transport,
+            clock=self._clock,
+            deadline=deadline,
+            sent=1 + self._arrived,
+            journal=self.journal,
         )
         self._tell(EventKind.ATTEMPT)
         problem: Problem | None = None

@@ -1,8 +1,11 @@
 """From checked arguments and a client's options to the plan of one call."""
 
 import uuid
+import warnings
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.delivery import Target
@@ -12,9 +15,41 @@ from aiml_music._io.multipart import MultipartBody
 from aiml_music._sansio import order, wire
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.inspection import largest_bytes
+from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
+from aiml_music._sansio.models import AudioSetting, Reference
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import Body
+
+
+def checked_order(
+    lyrics: str,
+    reference: Reference | None,
+    refer_voice: str | None,
+    refer_instrumental: str | None,
+    model: str,
+    audio_setting: AudioSetting | Mapping[str, Any] | None,
+    lyrics_check: LyricsCheck,
+    extra_body: Mapping[str, Any] | None,
+) -> order.GenerateOrder:
+    """Check what a generation was given, and warn its caller's caller of what looks wrong.
+
+    Raises:
+        InputError: it cannot be what its author means.
+    """
+    asked = order.generate_order(
+        lyrics=lyrics,
+        reference=reference,
+        refer_voice=refer_voice,
+        refer_instrumental=refer_instrumental,
+        model=model,
+        audio_setting=audio_setting,
+        lyrics_check=lyrics_check,
+        extra_body=extra_body,
+    )
+    for advice in asked.advice:
+        warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
+    return asked
 
 
 async def generate_plan(
@@ -59,6 +94,22 @@ async def upload_plan(
     timeouts = options.timeouts_for_upload(body.length) if timeout is UNSET else check_timeout(timeout)
     return await _plan(
         options, Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeouts, client_request_id
+    )
+
+
+async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]], timeouts: Timeouts) -> Plan:
+    """Return the plan of a look into the account; raises as `generate_plan`."""
+    request_id = str(uuid.uuid4())
+    return Plan(
+        operation=Operation.READ,
+        request=wire.read_head(
+            options.base_url + path, query, client_request_id=request_id, default_headers=options.default_headers
+        ),
+        body=BytesBody(b""),
+        key=await ask_for_key(options.api_key),
+        client_request_id=request_id,
+        timeouts=timeouts,
+        retry=options.retry,
     )
 
 

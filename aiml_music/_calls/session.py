@@ -22,6 +22,8 @@ from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryQuota
 
 _LOGGER = logging.getLogger("aiml_music")
+# Looks into the account are small, and must not wait behind generations that take minutes.
+_READS_AT_ONCE = 4
 
 
 @frozen
@@ -31,11 +33,13 @@ class _Home:
     process: int
     loop: object
     queue: Queue
+    reads: Queue
     generations: dict[str, Generation] = field(factory=dict)
 
     @property
     def is_idle(self) -> bool:
-        return not self.queue.under_way and all(generation.done() for generation in self.generations.values())
+        busy = self.queue.under_way or self.reads.under_way
+        return not busy and all(generation.done() for generation in self.generations.values())
 
 
 @define(eq=False)
@@ -69,10 +73,11 @@ class Session:
         """
         if self.closed:
             raise RuntimeError("this client is closed; make another one")
+        home = self._at_home()
         return Call(
             plan,
             transport=self.transport,
-            queue=self._at_home().queue,
+            queue=home.reads if plan.operation is Operation.READ else home.queue,
             quota=self.quotas[plan.operation],
             reports=self._reports,
             clock=self.clock,
@@ -137,8 +142,11 @@ class Session:
             # whatever was under way is the parent's.
             if home is not None and home.process == process and not home.is_idle:
                 raise RuntimeError("this client is at work in another event loop; make one client for each loop")
-            limit = ConcurrencyLimit.of(self._max_concurrency)
+            queue, reads = self._queue(self._max_concurrency), self._queue(_READS_AT_ONCE)
             # What has ended and was not collected was paid for all the same.
             uncollected = home.generations if home is not None and home.process == process else {}
-            home = self._home = _Home(process, loop, Queue(limit, self.clock), uncollected)
+            home = self._home = _Home(process, loop, queue, reads, uncollected)
         return home
+
+    def _queue(self, calls: int | None) -> Queue:
+        return Queue(ConcurrencyLimit.of(calls), self.clock)

@@ -152,7 +152,7 @@ class _Call:
         headers = [
             ("host", url.netloc.decode("ascii")),
             *self.request.headers,
-            ("content-length", str(self.body.length)),
+            *([("content-length", str(self.body.length))] if self.request.method != "GET" else []),
             ("authorization", f"Bearer {self.key.reveal()}"),
         ]
         # httpx's own limits are per read and never add up; the limits that count stand above this module.

@@ -72,6 +72,8 @@ _WHAT_HAPPENED = {
 
 def what_happened(outcome: Outcome, money: Money, operation: Operation | None = None) -> str:
     """Return one or two plain sentences about the request and the money."""
+    if operation is Operation.READ:
+        return "Only the account was looked into; no money was spent."
     words = _WHAT_HAPPENED[outcome, money]
     # An upload in doubt may well have been repeated.
     return words.removesuffix(" It was not repeated.") if operation is Operation.UPLOAD else words

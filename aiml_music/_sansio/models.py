@@ -1,6 +1,7 @@
-"""The values a caller gives and gets: purposes, settings, references, tracks, receipts."""
+"""The values a caller gives and gets: purposes, settings, references, tracks, receipts, settlements."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from os import PathLike
@@ -184,3 +185,57 @@ class Track:
         if source is None or self._writer is None:
             raise ValueError("this track holds no audio")
         return self._writer(source, Path(path), overwrite)
+
+
+class SettlementVerdict(StrEnum):
+    """What the service's own books say about a call whose answer was lost."""
+
+    PAID = "paid"
+    """It was carried out, or charged."""
+    UNPAID = "unpaid"
+    """It failed, at no cost."""
+    NOT_SEEN = "not_seen"
+    """No row bears its id; one may still come."""
+    UNSETTLED = "unsettled"
+    """What was found, or could be read, does not say how it ended."""
+
+
+_SETTLED_MONEY = {SettlementVerdict.PAID: Money.YES, SettlementVerdict.UNPAID: Money.NO}
+
+
+@frozen(kw_only=True)
+class Settlement:
+    """What became of a call, by the service's usage log and billing ledger. Only `UNPAID` says that it may be repeated.
+
+    Attributes:
+        verdict: what the evidence amounts to.
+        note: what that means and what to do, a sentence or two.
+        credits: what was charged; None where that is not stated (yet).
+        usd: the same in US dollars.
+        inference_id: the service's own id of the work.
+        log_row: the row of the usage log that decided, as it came.
+        transaction: the charge in the billing ledger, as it came; looked for only where the row states no cost.
+        rows_read: how many rows were looked through.
+        checked_at: when that was, in UTC.
+    """
+
+    client_request_id: str
+    verdict: SettlementVerdict
+    note: str
+    credits: int | None = None
+    usd: Decimal | None = None
+    inference_id: str | None = None
+    log_row: Mapping[str, Any] | None = field(default=None, repr=False)
+    transaction: Mapping[str, Any] | None = field(default=None, repr=False)
+    rows_read: int = 0
+    checked_at: datetime
+
+    @property
+    def money(self) -> Money:
+        """Whether the call was charged, in the words of every error and receipt."""
+        return _SETTLED_MONEY.get(self.verdict, Money.UNKNOWN)
+
+    def __str__(self) -> str:
+        cost = "" if self.credits is None else f", {self.credits:,} credits"
+        usd = "" if self.usd is None else f" (${self.usd:f})"
+        return f"{self.client_request_id}: {self.verdict.replace('_', ' ')}{cost}{usd}. {self.note}"

@@ -150,6 +150,8 @@ class Timeouts:
 
 UPLOAD_TOTAL = 120.0
 UPLOAD_BYTES_PER_SECOND = 100_000
+# One look into the usage log: a few pages, and a throttling waited out.
+READ_TOTAL = 120.0
 
 
 def upload_total(size_bytes: int) -> float:
@@ -213,3 +215,7 @@ class Options:
     def timeouts_for_generate(self) -> Timeouts:
         """Return the limits of a generation."""
         return self.timeouts or Timeouts()
+
+    def timeouts_for_read(self) -> Timeouts:
+        """Return the limits of one look into the account."""
+        return self.timeouts or Timeouts(total=READ_TOTAL)

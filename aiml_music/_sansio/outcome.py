@@ -51,6 +51,8 @@ class Operation(StrEnum):
 
     UPLOAD = "upload"
     GENERATE = "generate"
+    READ = "read"
+    """A look into the account: the usage log or the billing ledger. It costs nothing."""
 
 
 @frozen(kw_only=True)

@@ -1,7 +1,8 @@
 """Decide whether a failed attempt is repeated, and after how long.
 
 Pure: the clock and the dice are the caller's. One rule stands above the rest: a generation that may have been carried
-out is never sent again. An upload may be: a second id of the same reference costs nothing that is known.
+out is never sent again. An upload may be: a second id of the same reference costs nothing that is known. Reading is
+free, and is repeated after whatever may pass.
 """
 
 import math
@@ -46,9 +47,12 @@ class Trouble(StrEnum):
 _REPEATED = {
     Operation.UPLOAD: frozenset(Trouble) - {Trouble.REFUSED},
     Operation.GENERATE: frozenset({Trouble.NOT_SENT, Trouble.THROTTLED}),
+    Operation.READ: frozenset(Trouble) - {Trouble.REFUSED},
 }
 # A generation takes a minute: with less time left than this, a repeat would only be cut off after it was paid.
-_USEFUL_SECONDS = {Operation.GENERATE: 90.0, Operation.UPLOAD: 5.0}
+_USEFUL_SECONDS = {Operation.GENERATE: 90.0, Operation.UPLOAD: 5.0, Operation.READ: 1.0}
+# Those whose rules differ; reading has those of an upload, and a line of its own.
+_COLUMNS = (Operation.UPLOAD, Operation.GENERATE)
 
 QUOTA = 500
 _COST_THROTTLED, _COST_OTHER = 5, 14
@@ -168,8 +172,8 @@ class RetryPolicy:
 
         Each verdict of its table is asked of `decide` itself.
         """
-        rows = [("what failed", *(str(operation) for operation in Operation))]
-        rows += [(what, *(self._often(operation, failure) for operation in Operation)) for what, failure in _CASES]
+        rows = [("what failed", *(str(operation) for operation in _COLUMNS))]
+        rows += [(what, *(self._often(operation, failure) for operation in _COLUMNS)) for what, failure in _CASES]
         width = max(len(row[0]) for row in rows)
         table = [f"{what:{width}}  {upload:8}  {generate}" for what, upload, generate in rows]
         return "\n".join([*table, "", *self._numbers()])
@@ -185,7 +189,7 @@ class RetryPolicy:
         return {0: "never", 1: "once", 2: "twice"}.get(repeats, f"{repeats} times")
 
     def _numbers(self) -> tuple[str, ...]:
-        generation, upload = _USEFUL_SECONDS[Operation.GENERATE], _USEFUL_SECONDS[Operation.UPLOAD]
+        upload, generation, read = (_USEFUL_SECONDS[operation] for operation in (*_COLUMNS, Operation.READ))
         return (
             f"Attempts in all: {self.attempts} at most.",
             f"Wait before repeat n: a random part of {self.wait_transport:g} s x 2^(n-1), {self.wait_max:g} s at most.",
@@ -195,6 +199,7 @@ class RetryPolicy:
             f"Time a repeat needs: {generation:g} s for a generation, {upload:g} s for an upload; or half the limit.",
             f"Quota for each operation: {QUOTA}; a repeat takes {_COST_OTHER}, after a throttling {_COST_THROTTLED}.",
             "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
+            f"A look into the usage log is free, and repeated like an upload; a repeat needs {read:g} s.",
         )
 
 

@@ -59,10 +59,14 @@ class Evidence:
     tracing: Tracing = Tracing()
     status: int | None = None
     audio_bytes: int = 0
+    sent: int = 1
+    """How many attempts of the call may have reached the service, this one included."""
 
     def judge(self, answer: Answer, *, unproven: bool = False) -> tuple[Outcome, Money]:
         """Return outcome and money for an answer of this kind."""
         outcome = classify(self.marks, answer)
+        if self.operation is Operation.READ:
+            return outcome, Money.NO
         used = self.tracing.credits_used
         if used and outcome is Outcome.NOT_SENT:
             # Something was charged, so the service had a whole request, whatever our marks or an edge say.
@@ -114,7 +118,8 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
             failure=Failure(trouble=Trouble.NOT_SENT, lasting=fault.kind in _LASTING, stubborn=fault.kind in _STUBBORN),
             crowded=fault.kind is FaultKind.EXHAUSTED,
         )
-    answered = "without an answer" if evidence.status is None else f"after HTTP {evidence.status} and before any audio"
+    wanted = "its end" if evidence.operation is Operation.READ else "any audio"
+    answered = "without an answer" if evidence.status is None else f"after HTTP {evidence.status} and before {wanted}"
     return Problem(
         error=InDoubtTimeout if timed_out else InDoubtError,
         message=f"{evidence.host} took the request, and the connection ended {answered}: {fault.detail.rstrip('.')}.",
@@ -174,7 +179,12 @@ def in_doubt_hint(evidence: Evidence) -> str:
     """Return what to do about a call nobody can say the end of."""
     if evidence.operation is Operation.UPLOAD:
         return "Uploading the same reference again only makes another id."
-    return f"Before you pay again, look for {evidence.client_request_id} in the usage log (GET /v2/logs)."
+    if evidence.operation is Operation.READ:
+        return "What was asked about is as open as before; asking again costs nothing."
+    name = evidence.client_request_id
+    # A row of an earlier attempt would otherwise be taken for that of the last one.
+    several = f", attempts={evidence.sent}" if evidence.sent > 1 else ""
+    return f'Before you pay again, look for {name} in the usage log: client.settle("{name}"{several}).'
 
 
 def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) -> Problem:
@@ -309,6 +319,8 @@ def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal, retry_after: fl
 
 
 def _missing(evidence: Evidence, reply: Reply) -> str | None:
+    if evidence.operation is Operation.READ:
+        return None
     if evidence.operation is Operation.UPLOAD:
         return None if reply.voice_id or reply.instrumental_id else "it holds neither a voice id nor an instrumental id"
     if evidence.audio_bytes:

@@ -5,9 +5,10 @@ What is assumed about the service without being documented is listed in the arch
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlencode
 
 from attrs import frozen
 
@@ -43,17 +44,36 @@ def request_head(
 
     `identity`: hex of audio hardly shrinks, and a truncated gzip body can look complete.
     """
+    kind = (("content-type", content_type),)
+    return RequestHead(method="POST", url=url, headers=_headers(client_request_id, default_headers, kind))
+
+
+def read_head(
+    url: str,
+    query: Sequence[tuple[str, str]],
+    *,
+    client_request_id: str,
+    default_headers: tuple[tuple[str, str], ...] = (),
+) -> RequestHead:
+    """Return the head of a GET; the transport adds host and key."""
+    return RequestHead(
+        method="GET", url=f"{url}?{urlencode(query)}", headers=_headers(client_request_id, default_headers)
+    )
+
+
+def _headers(
+    client_request_id: str, default_headers: tuple[tuple[str, str], ...], kind: tuple[tuple[str, str], ...] = ()
+) -> tuple[tuple[str, str], ...]:
     own = (
         ("accept", "application/json"),
         ("accept-encoding", "identity"),
         ("connection", "close"),
-        ("content-type", content_type),
+        *kind,
         ("user-agent", f"aiml_music/{__version__}"),
         ("x-client-request-id", client_request_id),
     )
     names = {name for name, _ in default_headers}
-    kept = tuple(pair for pair in own if pair[0] not in names)
-    return RequestHead(method="POST", url=url, headers=kept + default_headers)
+    return tuple(pair for pair in own if pair[0] not in names) + default_headers
 
 
 def generate_payload(

@@ -7,13 +7,14 @@ from aiml_music.sandbox.account import CREDITS_PER_TRACK, RequestRecord, Sandbox
 from aiml_music.sandbox.app import create_app
 from aiml_music.sandbox.encoding import Encoder, find_encoder
 from aiml_music.sandbox.reference import make_reference
-from aiml_music.sandbox.scenarios import SCENARIOS, Scenario
+from aiml_music.sandbox.scenarios import LOG_FAULTS, SCENARIOS, Scenario
 from aiml_music.sandbox.server import PortTakenError, RunningSandbox, running, serve
 from aiml_music.sandbox.settings import DEFAULT_KEY, Settings
 
 __all__ = [
     "CREDITS_PER_TRACK",
     "DEFAULT_KEY",
+    "LOG_FAULTS",
     "SCENARIOS",
     "Encoder",
     "PortTakenError",

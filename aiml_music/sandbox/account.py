@@ -5,18 +5,19 @@ Read from any thread; written by the server's.
 
 import secrets
 import string
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from threading import Lock
 
 from attrs import asdict, frozen
 
+from aiml_music.sandbox.books import CREDITS_PER_USD, Books
 from aiml_music.sandbox.encoding import LAME, Encoder
-from aiml_music.sandbox.scenarios import SCENARIOS, Scenario
+from aiml_music.sandbox.scenarios import LOG_FAULTS, SCENARIOS, Scenario
 from aiml_music.sandbox.settings import Settings
 
 CREDITS_PER_TRACK = 63_000
-CREDITS_PER_USD = 2_000_000
 
 _LETTERS = string.ascii_letters + string.digits
 
@@ -40,9 +41,19 @@ class Sandbox:
     Args:
         settings: how it behaves.
         encoder: makes MP3s; by default LAME where it is installed. With `None`, ready-made bars are joined instead.
+        clock: tells the Unix time by which rows of the usage log are dated and appear.
+
+    Attributes:
+        books: the usage log and the billing ledger.
     """
 
-    def __init__(self, settings: Settings | None = None, *, encoder: Encoder | None = LAME) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        encoder: Encoder | None = LAME,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.settings: Settings = settings or Settings()
         self.encoder = encoder
         self._lock = Lock()
@@ -50,6 +61,8 @@ class Sandbox:
         self._requests: tuple[RequestRecord, ...] = ()
         self._charges = 0
         self._fault = (self.settings.scenario, self.settings.scenario_uses)
+        self._log_fault: tuple[str | None, int | None] = (self.settings.log_fault, None)
+        self.books = Books(clock, delay=self.settings.log_delay)
 
     @property
     def charges(self) -> int:
@@ -87,6 +100,30 @@ class Sandbox:
                 return None
             self._fault = (name, uses and uses - 1)
             return SCENARIOS[name]
+
+    def use_log_fault(self, name: str | None, *, uses: int | None = None) -> None:
+        """Let the account's books fail by a named fault from now on, or with `None` no more.
+
+        Args:
+            name: one of `LOG_FAULTS`.
+            uses: only for so many requests.
+
+        Raises:
+            ValueError: there is no such fault.
+        """
+        if name is not None and name not in LOG_FAULTS:
+            raise ValueError(f"unknown fault {name!r}; there are: {', '.join(LOG_FAULTS)}")
+        with self._lock:
+            self._log_fault = (name, uses)
+
+    def next_log_fault(self) -> str | None:
+        """Return the fault that the next look into the books shall have, and count it as used."""
+        with self._lock:
+            name, uses = self._log_fault
+            if uses == 0:
+                return None
+            self._log_fault = (name, uses and uses - 1)
+            return name
 
     def charge(self) -> int:
         """Take the price of one track, and return it in credits."""

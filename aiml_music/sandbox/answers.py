@@ -61,6 +61,14 @@ class Refusal:
         )
 
 
+class RefusedError(Exception):
+    """Ends a request with a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 def flat_refusal(
     status: int, message: str, *, headers: Mapping[str, str] | None = None, tracing: Tracing = Tracing.ALL
 ) -> Refusal:

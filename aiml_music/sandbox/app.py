@@ -1,4 +1,4 @@
-"""The routes of the sandbox: the music-01 pair, and a few of its own to look inside."""
+"""The routes of the sandbox: the music-01 pair, the account's books, and a few of its own to look inside."""
 
 import asyncio
 import mmap
@@ -17,12 +17,13 @@ from starlette.routing import Route
 
 from aiml_music.sandbox import checks
 from aiml_music.sandbox.account import Sandbox
-from aiml_music.sandbox.answers import Answer, Digits, Refusal, flat_refusal, issues_refusal
+from aiml_music.sandbox.account_routes import AccountRoutes
+from aiml_music.sandbox.answers import Answer, Digits, Refusal, RefusedError, flat_refusal, issues_refusal
 from aiml_music.sandbox.delivery import NoResponse, TrackResponse, pause
 from aiml_music.sandbox.encoding import AudioSetting, Recording
 from aiml_music.sandbox.front import Exchange, Front
 from aiml_music.sandbox.multipart import Form, MultipartError, boundary_of, too_large
-from aiml_music.sandbox.openapi import GENERATE_PATH, UPLOAD_PATH, document
+from aiml_music.sandbox.openapi import BALANCE_PATH, GENERATE_PATH, LOGS_PATH, TRANSACTIONS_PATH, UPLOAD_PATH, document
 from aiml_music.sandbox.probe import measure
 from aiml_music.sandbox.scenarios import SCENARIOS, Delivery, Scenario
 from aiml_music.sandbox.score import Song
@@ -30,14 +31,6 @@ from aiml_music.sandbox.studio import Studio
 
 # Synthesis is pure Python and holds the interpreter: a second worker would only take turns with the first.
 _WORKERS = 1
-
-
-class RefusedError(Exception):
-    """Ends a request with a refusal."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
 
 
 class Service:
@@ -53,7 +46,7 @@ class Service:
 
     async def upload(self, request: Request) -> Response:
         """Take a reference and answer with ids for it."""
-        exchange = self._admit(request)
+        exchange = self.admit(request)
         scenario = _asked_scenario(request, exchange)
         with tempfile.TemporaryFile() as file:
             form = await self._read_form(request, file)
@@ -80,12 +73,18 @@ class Service:
 
     async def generate(self, request: Request) -> Response:
         """Make a track, charge for it once, and send it."""
-        exchange = self._admit(request)
+        exchange = self.admit(request)
         scenario = _asked_scenario(request, exchange) or self._sandbox.next_scenario() or _NO_SCENARIO
         exchange.scenario = scenario.name or None
         song, setting = await self._read_song(request)
+        # From here on the customer's books know of it.
+        exchange.model = checks.MODEL
         if scenario.refusal is not None and not scenario.charged:
             raise RefusedError(scenario.refusal)
+        if not scenario.charged:
+            await pause(self._settings.latency, self.closing)
+            exchange.record(None)
+            return NoResponse()
         recording = await self._record(song, setting)
         exchange.charge()
         if scenario.refusal is not None:
@@ -122,14 +121,15 @@ class Service:
         return JSONResponse(dict(self._sandbox.state()))
 
     async def openapi(self, _request: Request) -> Response:
-        """Describe the two routes of the service."""
+        """Describe the routes of the service."""
         return JSONResponse(document())
 
     async def home(self, _request: Request) -> Response:
         """Say to a person with a browser what this is."""
         return HTMLResponse(_HOME)
 
-    def _admit(self, request: Request) -> Exchange:
+    def admit(self, request: Request) -> Exchange:
+        """Let a request in whose key is one of the sandbox's, and refuse every other."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip().startswith(self._settings.accept_keys):
             prefix = self._settings.accept_keys
@@ -184,10 +184,14 @@ def create_app(sandbox: Sandbox) -> Starlette:
     Scenarios that close connections need the sandbox's own server: `running` or `serve`.
     """
     service = Service(sandbox)
+    account = AccountRoutes(sandbox, service.admit, service.closing)
     app = Starlette(
         routes=[
             Route(UPLOAD_PATH, service.upload, methods=["POST"]),
             Route(GENERATE_PATH, service.generate, methods=["POST"]),
+            Route(LOGS_PATH, account.logs),
+            Route(TRANSACTIONS_PATH, account.transactions),
+            Route(BALANCE_PATH, account.balance),
             Route("/sandbox/state", service.state),
             Route("/sandbox/tracks/{name}", service.track, name="track"),
             Route("/openapi.json", service.openapi),

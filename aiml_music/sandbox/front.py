@@ -34,6 +34,8 @@ class Exchange:
     trace_id: str = field(factory=lambda: uuid.uuid4().hex)
     charged_credits: int = 0
     scenario: str | None = None
+    model: str | None = None
+    """What a generation was asked of, once it has arrived whole."""
     tracing: Tracing = Tracing.ALL
     body_left: bool = True
 
@@ -43,6 +45,14 @@ class Exchange:
 
     def record(self, status: int | None) -> None:
         """Write this request into the log."""
+        # What only a proxy saw, the service knows nothing of.
+        if self.model is not None and self.tracing is not Tracing.NONE:
+            self.sandbox.books.write(
+                model=self.model,
+                inference_id=self.inference_id,
+                client_request_id=self.client_request_id,
+                charged_credits=self.charged_credits,
+            )
         self.sandbox.record(
             RequestRecord(
                 method=self.method,

@@ -1,18 +1,26 @@
-"""The two routes of the service as an OpenAPI 3.1 document."""
+"""The routes of the service as an OpenAPI 3.1 document."""
 
 from typing import Any
 
+from aiml_music.sandbox.account_routes import DIRECTIONS, STATUSES, TYPES
 from aiml_music.sandbox.checks import MODEL, PURPOSES
 from aiml_music.sandbox.encoding import BITRATES, FORMATS, SAMPLE_RATES_HZ
 from aiml_music.sandbox.scenarios import SCENARIOS
 
 UPLOAD_PATH = "/v2/generate/audio/minimax/upload"
 GENERATE_PATH = "/v2/generate/audio/minimax/generate"
+LOGS_PATH = "/v2/logs"
+TRANSACTIONS_PATH = "/v2/billing/transactions"
+BALANCE_PATH = "/v2/billing"
 
 _Schema = dict[str, Any]
 
 _STRING: _Schema = {"type": "string"}
 _INTEGER: _Schema = {"type": "integer"}
+_NUMBER: _Schema = {"type": "number"}
+_BOOLEAN: _Schema = {"type": "boolean"}
+_STRING_OR_NULL: _Schema = {"type": ["string", "null"]}
+_MOMENT: _Schema = {"type": "string", "format": "date-time"}
 
 
 def _object(properties: _Schema, *, required: tuple[str, ...] = ()) -> _Schema:
@@ -87,6 +95,54 @@ _SCHEMAS: _Schema = {
         },
         required=("base_resp",),
     ),
+    "Amount": _object({"usd": _NUMBER, "credits": _INTEGER}, required=("usd", "credits")),
+    "LogRow": _object(
+        {
+            "created": _MOMENT,
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "origin": {"type": "string", "enum": ["api", "playground"]},
+            "model": _STRING,
+            "cost": _reference("Amount"),
+            "tokens": _object(dict.fromkeys(("input", "output", "total"), _INTEGER)),
+            "request_id": _STRING_OR_NULL,
+            "inference_id": _STRING,
+            "client_request_id": _STRING_OR_NULL,
+        },
+        required=("created", "status", "origin", "model", "inference_id", "client_request_id"),
+    ),
+    "LogsResponse": _object(
+        {
+            "data": {"type": "array", "items": _reference("LogRow")},
+            "pagination": _object(
+                {**dict.fromkeys(("limit", "offset", "total"), _INTEGER), "has_more": _BOOLEAN},
+                required=("limit", "offset", "total", "has_more"),
+            ),
+        },
+        required=("data", "pagination"),
+    ),
+    "Transaction": _object(
+        {
+            "created_at": _MOMENT,
+            "direction": {"type": "string", "enum": list(DIRECTIONS)},
+            "type": {"type": "string", "enum": list(TYPES)},
+            "amount": _reference("Amount"),
+            "model": _STRING_OR_NULL,
+            "reference_id": _STRING_OR_NULL,
+        },
+        required=("created_at", "direction", "type", "amount", "model", "reference_id"),
+    ),
+    "TransactionsResponse": _object(
+        {
+            "data": {"type": "array", "items": _reference("Transaction")},
+            "pagination": _object(
+                {"next_cursor": _STRING_OR_NULL, "has_more": _BOOLEAN}, required=("next_cursor", "has_more")
+            ),
+        },
+        required=("data", "pagination"),
+    ),
+    "BalanceResponse": _object(
+        {"current_balance": _NUMBER, "currency": _STRING}, required=("current_balance", "currency")
+    ),
     "FlatError": _object(
         dict.fromkeys(("message", "path", "requestId", "statusCode", "timestamp"), _STRING),
         required=("message", "path", "requestId", "statusCode", "timestamp"),
@@ -145,6 +201,62 @@ def _operation(name: str, summary: str, *, media_type: str, request: str, respon
     }
 
 
+def _account_operation(name: str, summary: str, response: str, *parameters: _Schema) -> _Schema:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [{"key": []}],
+        "parameters": list(parameters),
+        "responses": {
+            "200": _json_answer("One page, newest first.", response),
+            "400": _json_answer("A parameter is wrong.", "FlatError"),
+            "401": _json_answer("The key is missing or wrong.", "FlatError"),
+            "429": _json_answer("More than 200 requests in 60 seconds.", "FlatError"),
+        },
+    }
+
+
+def _asked(name: str, schema: _Schema) -> _Schema:
+    return {"name": name, "in": "query", "schema": schema}
+
+
+def _asked_some(name: str, schema: _Schema) -> _Schema:
+    return {**_asked(name, {"type": "array", "items": schema}), "style": "form", "explode": True}
+
+
+_LIMIT = _asked("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+_ACCOUNT_PATHS: _Schema = {
+    LOGS_PATH: {
+        "get": _account_operation(
+            "logs",
+            "List generations, with period or with start and end.",
+            "LogsResponse",
+            _asked("period", {"type": "string", "pattern": "^[1-9][0-9]{0,4}[hd]$"}),
+            _asked("start", _MOMENT),
+            _asked("end", _MOMENT),
+            _asked_some("model", _STRING),
+            _asked_some("status", {"type": "string", "enum": list(STATUSES)}),
+            _LIMIT,
+            _asked("offset", {"type": "integer", "minimum": 0, "default": 0}),
+        )
+    },
+    TRANSACTIONS_PATH: {
+        "get": _account_operation(
+            "transactions",
+            "List what moved the balance.",
+            "TransactionsResponse",
+            _asked("from", _MOMENT),
+            _asked("to", _MOMENT),
+            _asked("direction", {"type": "string", "enum": list(DIRECTIONS)}),
+            _asked("type", {"type": "string", "enum": list(TYPES)}),
+            _LIMIT,
+            _asked("cursor", _STRING),
+        )
+    },
+    BALANCE_PATH: {"get": _account_operation("billing", "Say what is left of the money.", "BalanceResponse")},
+}
+
+
 def document() -> dict[str, Any]:
     """Return the description of the service's routes, their answers and errors."""
     return {
@@ -173,6 +285,7 @@ def document() -> dict[str, Any]:
                     response="GenerateResponse",
                 )
             },
+            **_ACCOUNT_PATHS,
         },
         "components": {
             "schemas": _SCHEMAS,

@@ -73,6 +73,12 @@ _ALL = (
     _delivers(
         "gateway_drop", "The work is done, then the connection closes without one byte. Charged.", Delivery.NOTHING
     ),
+    Scenario(
+        name="failed_drop",
+        description="The work fails, then the connection closes without one byte. Not charged.",
+        charged=False,
+        delivery=Delivery.NOTHING,
+    ),
     _refuses(
         "throttled",
         "HTTP 429 with Retry-After: 1. Not charged.",
@@ -141,3 +147,15 @@ _ALL = (
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType({scenario.name: scenario for scenario in _ALL})
+
+LOG_FAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "down": "HTTP 500, for the usage log and the billing ledger.",
+        "html": "HTTP 502, a proxy's page without tracing headers.",
+        "missing": "HTTP 404: there are no such routes.",
+        "slow": "The answer comes after drip_seconds.",
+        "empty": "The usage log is empty.",
+        "no_cost": "The rows of the usage log do not say what they cost.",
+        "ledger_down": "HTTP 500, for the billing ledger alone.",
+    }
+)

@@ -6,7 +6,7 @@ Owns the values and their bounds; what is done with them is the business of the 
 from attrs import Attribute, field, frozen
 from attrs.validators import ge, gt, instance_of, le
 
-from aiml_music.sandbox.scenarios import SCENARIOS
+from aiml_music.sandbox.scenarios import LOG_FAULTS, SCENARIOS
 
 DEFAULT_KEY = "sandbox-key"
 
@@ -16,6 +16,11 @@ MEBIBYTE = 1 << 20
 def _is_a_scenario(_settings: object, _attribute: object, value: str | None) -> None:
     if value is not None and value not in SCENARIOS:
         raise ValueError(f"unknown scenario {value!r}; there are: {', '.join(SCENARIOS)}")
+
+
+def _is_a_log_fault(_settings: object, _attribute: object, value: str | None) -> None:
+    if value is not None and value not in LOG_FAULTS:
+        raise ValueError(f"unknown fault {value!r}; there are: {', '.join(LOG_FAULTS)}")
 
 
 @frozen(kw_only=True)
@@ -29,7 +34,9 @@ class Settings:
         scenario: a named fault for generations that name none themselves, see `SCENARIOS`.
         scenario_uses: only for so many generations; afterwards all is well again.
         longest_track: no track is longer than this, 0.5 to 60. Short tracks make a test with many of them cheap.
-        drip_seconds: how long an answer takes in the scenario `slow_body`.
+        drip_seconds: how long an answer takes in the scenario `slow_body`, and a look into slow books.
+        log_delay: how long after its end a generation appears in the usage log and the billing ledger.
+        log_fault: a named fault of these two, see `LOG_FAULTS`.
         max_lyrics: characters; more are refused.
         max_upload_bytes: of the whole body of an upload.
         max_request_bytes: of the JSON of a generation.
@@ -42,6 +49,8 @@ class Settings:
     scenario_uses: int | None = field(default=None)
     longest_track: float = field(default=60.0, validator=[ge(0.5), le(60)])
     drip_seconds: float = field(default=10.0, validator=[ge(0), le(3600)])
+    log_delay: float = field(default=0.0, validator=[ge(0), le(86400)])
+    log_fault: str | None = field(default=None, validator=_is_a_log_fault)
     max_lyrics: int | None = field(default=600)
     max_upload_bytes: int = field(default=128 * MEBIBYTE, validator=gt(0))
     max_request_bytes: int = field(default=MEBIBYTE, validator=gt(0))

@@ -22,10 +22,9 @@ from aiml_music import (
     RetryPolicy,
     Timeouts,
 )
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import checked_order, generate_plan
 from aiml_music._io.clock import SystemClock
 from aiml_music._sansio.outcome import Marks
-from aiml_music.client import _generate_order
 from aiml_music.testing import FakeClock
 from tests.answers import answer, envelope, generated, refused
 from tests.calls import MADE, TRACK, Fate, assert_traced, client_of, failure, generate, settled
@@ -175,7 +174,7 @@ async def test_a_bare_call_answers_only_when_read() -> None:
 
 
 def _order() -> Any:
-    return _generate_order("la", None, "vocal-1", None, "music-01", None, "off", None)
+    return checked_order("la", None, "vocal-1", None, "music-01", None, "off", None)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +184,7 @@ def _order() -> Any:
             [Hang()],
             (
                 "in phase wait. The request may have been carried out and charged. It was not repeated."
-                " Before you pay again, look for mine in the usage log (GET /v2/logs)."
+                ' Before you pay again, look for mine in the usage log: client.settle("mine").'
             ),
         ),
         (

@@ -27,11 +27,10 @@ from aiml_music import (
     Track,
 )
 from aiml_music._calls.delivery import Delivery, Target, deliver
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import checked_order, generate_plan
 from aiml_music._io.publishing import FileSystem
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.options import UNSET
-from aiml_music.client import _generate_order
 from tests._io.system import limited, posix
 from tests._sansio.audio_files import wav
 from tests.answers import VOICE_ID, answer, generated, head
@@ -265,7 +264,7 @@ async def test_a_disk_that_fails_midway_hands_the_whole_track_over(song: Path) -
 
 async def into(client: AsyncMusicClient, sink: FileSink) -> Track:
     """Generate into a sink of one's own."""
-    asked = _generate_order("la", None, "vocal-1", None, "music-01", None, "off", None)
+    asked = checked_order("la", None, "vocal-1", None, "music-01", None, "off", None)
     plan = await generate_plan(client._options, asked, None, None)
     async with client._session.call(plan) as call:
         await call.open()
@@ -366,7 +365,7 @@ async def test_a_cancellation_waits_for_a_track_that_is_coming_in(ending: str, s
 async def sheltered(server: Loopback, song: Path, seconds: float) -> None:
     """Ask for a track whose cancellation may wait for so long."""
     async with client_of(server, timeout=Timeouts(total=None, idle=None)) as client:
-        order = _generate_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
+        order = checked_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
         plan = await generate_plan(client._options, order, UNSET, None)
         target = Target(path=song, overwrite=False, room_bytes=10_000)
         async with client._session.call(plan) as call:

@@ -31,7 +31,7 @@ THROTTLED = Failure(trouble=Trouble.THROTTLED)
 DOUBTFUL = Failure(trouble=Trouble.IN_DOUBT)
 UNKNOWN_NAME = Failure(trouble=Trouble.NOT_SENT, stubborn=True)
 HIGHEST = math.nextafter(1.0, 0.0)
-GENERATE, UPLOAD = Operation.GENERATE, Operation.UPLOAD
+GENERATE, UPLOAD, READ = Operation.GENERATE, Operation.UPLOAD, Operation.READ
 
 
 def decide(
@@ -49,11 +49,11 @@ def decide(
 
 
 REPEATED = {
-    Trouble.NOT_SENT: {UPLOAD, GENERATE},
-    Trouble.THROTTLED: {UPLOAD, GENERATE},
-    Trouble.SERVER: {UPLOAD},
-    Trouble.IN_DOUBT: {UPLOAD},
-    Trouble.DAMAGED: {UPLOAD},
+    Trouble.NOT_SENT: {UPLOAD, GENERATE, READ},
+    Trouble.THROTTLED: {UPLOAD, GENERATE, READ},
+    Trouble.SERVER: {UPLOAD, READ},
+    Trouble.IN_DOUBT: {UPLOAD, READ},
+    Trouble.DAMAGED: {UPLOAD, READ},
     Trouble.REFUSED: set(),
 }
 
@@ -61,7 +61,7 @@ REPEATED = {
 @pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize("trouble", Trouble)
 def test_what_is_repeated_is_this(trouble: Trouble, operation: Operation) -> None:
-    """A generation is sent again only if it never left or was throttled for nothing; an upload after more."""
+    """A generation is sent again only if it never left or was throttled for nothing; the others after more."""
     decision = decide(Failure(trouble=trouble), operation=operation)
     if operation not in REPEATED[trouble]:
         assert decision == Decision(stop=Stop.NEVER)
@@ -346,6 +346,7 @@ def test_a_policy_explains_itself() -> None:
         "Time a repeat needs: 90 s for a generation, 5 s for an upload; or half the limit.",
         "Quota for each operation: 500; a repeat takes 14, after a throttling 5.",
         "A repeat that succeeds gives back what it took; a first attempt that succeeds gives 1.",
+        "A look into the usage log is free, and repeated like an upload; a repeat needs 1 s.",
     ]
 
 

@@ -137,7 +137,7 @@ def test_a_cost_on_an_unfinished_answer_counts() -> None:
     assert of_fault(known, TransportFault(FaultKind.READ, "reset")).money is Money.YES
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", [Operation.UPLOAD, Operation.GENERATE])
 def test_audio_that_breaks_off_is_damaged(operation: Operation) -> None:
     """Once audio came, the answer was a success: what is missing makes it damaged goods."""
     known = evidence(ANSWERED, status=200, audio_bytes=12_345, operation=operation)
@@ -191,6 +191,7 @@ def test_the_way_out_of_doubt_depends_on_the_price() -> None:
     """A generation is looked up before it is paid again; an upload is simply made again."""
     assert "order:17 in the usage log" in in_doubt_hint(evidence(WHOLE))
     assert "Uploading the same reference again" in in_doubt_hint(evidence(WHOLE, operation=Operation.UPLOAD))
+    assert "asking again costs nothing" in in_doubt_hint(evidence(WHOLE, operation=Operation.READ))
 
 
 @pytest.mark.parametrize(
@@ -368,6 +369,14 @@ def test_throttling_in_a_200_is_asked_to_wait_like_any_other() -> None:
     assert problem.details["retry_after"] == 7.0
 
 
+@pytest.mark.parametrize("used", [None, 0, 63_000])
+@pytest.mark.parametrize("answer", Answer, ids=lambda answer: answer.name)
+def test_a_look_into_the_account_is_free(answer: Answer, used: int | None) -> None:
+    """However it ends, and whatever a header says: nothing was asked for that has a price."""
+    known = evidence(ANSWERED, operation=Operation.READ, tracing=Tracing(credits_used=used))
+    assert known.judge(answer)[1] is Money.NO
+
+
 def test_a_refusal_in_a_200_keeps_the_services_id() -> None:
     """The id to ask the service about is not lost with the refusal."""
     document = {"base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}, "trace_id": "04fb"}
@@ -376,7 +385,7 @@ def test_a_refusal_in_a_200_keeps_the_services_id() -> None:
     assert problem.message == "api answered HTTP 200 (code 1026): input new_sensitive."
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", [Operation.UPLOAD, Operation.GENERATE])
 @pytest.mark.parametrize("answer", Answer, ids=lambda answer: answer.name)
 def test_only_the_success_of_an_upload_is_unpriced(operation: Operation, answer: Answer) -> None:
     """No price of an upload is published, so its success proves no charge; what was refused is free for both."""

@@ -23,11 +23,10 @@ from aiml_music import (
     Track,
 )
 from aiml_music._calls.delivery import Delivery
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import checked_order, generate_plan
 from aiml_music._io.publishing import FileSystem
 from aiml_music._io.sinks import FileSink, write_file
 from aiml_music._sansio.options import UNSET
-from aiml_music.client import _generate_order
 from tests._io.system import failing, limited, posix
 from tests._sansio.audio_files import cbr
 from tests.answers import VOICE_ID, answer, generated
@@ -56,7 +55,7 @@ def song(tmp_path: Path) -> Path:
 
 async def into(client: AsyncMusicClient, sink: FileSink) -> Track:
     """Generate into a file of a disk of one's own."""
-    asked = _generate_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
+    asked = checked_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
     plan = await generate_plan(client._options, asked, UNSET, None)
     async with client._session.call(plan) as call:
         await call.open()

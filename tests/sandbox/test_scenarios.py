@@ -173,6 +173,7 @@ def test_slow_body_is_whole_in_the_end(ask: Ask, good: Body) -> None:
         ("cut_mid_body", httpx.RemoteProtocolError),
         ("reset_mid_body", httpx.ReadError),
         ("gateway_drop", httpx.RemoteProtocolError),
+        ("failed_drop", httpx.RemoteProtocolError),
     ],
 )
 def test_connections_break(ask: Ask, name: str, error: type[Exception]) -> None:

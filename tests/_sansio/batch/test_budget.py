@@ -95,7 +95,9 @@ def test_credits_survive_the_way_through_dollars(credits: int) -> None:
     assert credits_of(usd_of(credits)) == credits
 
 
-@pytest.mark.parametrize(("credits", "shown"), [(0, "0.00"), (COST, "0.0315"), (200_000_000, "100.00"), (1, "0.0000005")])
+@pytest.mark.parametrize(
+    ("credits", "shown"), [(0, "0.00"), (COST, "0.0315"), (200_000_000, "100.00"), (1, "0.0000005")]
+)
 def test_dollars_are_shown_as_people_write_them(credits: int, shown: str) -> None:
     """At least two decimals, and no more than it takes."""
     assert f"{usd_of(credits):f}" == shown
