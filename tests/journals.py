@@ -8,11 +8,10 @@ from attrs import define, field
 
 from aiml_music import AsyncMusicClient, Track
 from aiml_music._calls.delivery import Target, deliver
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import checked_order, generate_plan
 from aiml_music._sansio.models import Receipt
 from aiml_music._sansio.options import UNSET
 from aiml_music._sansio.wire import Tracing
-from aiml_music.client import _generate_order
 from tests.answers import VOICE_ID
 
 Act = Callable[[], Awaitable[None]]
@@ -70,7 +69,7 @@ def raising(error: Exception) -> Act:
 
 async def journalled(client: AsyncMusicClient, journal: Recorder, *, shelter_seconds: float = 30.0) -> Track:
     """Ask for `song.mp3` in the journal's directory."""
-    order = _generate_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
+    order = checked_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
     plan = await generate_plan(client._options, order, UNSET, "a1")
     target = Target(
         path=journal.directory / "song.mp3", overwrite=False, room_bytes=10_000, journal=journal, token="a1"

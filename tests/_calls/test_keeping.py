@@ -23,14 +23,13 @@ from aiml_music import (
 )
 from aiml_music._calls.delivery import Delivery
 from aiml_music._calls.keeping import intend
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import checked_order, generate_plan
 from aiml_music._io.publishing import FileSystem
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.errors import LedgerError
 from aiml_music._sansio.models import Receipt
 from aiml_music._sansio.options import UNSET
 from aiml_music._sansio.wire import Tracing
-from aiml_music.client import _generate_order
 from tests._calls.test_delivery import FIRST, unreadable
 from tests._io.system import failing, posix
 from tests.answers import VOICE_ID, answer, generated, refused
@@ -269,7 +268,7 @@ async def test_no_other_call_of_this_process_gets_the_name_meanwhile(tmp_path: P
 
 async def into(sink: FileSink, script: Script) -> None:
     """Generate into a sink of one's own, with a journal."""
-    order = _generate_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
+    order = checked_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
     with loopback(script) as server:
         async with client_of(server) as client:
             plan = await generate_plan(client._options, order, UNSET, None)

@@ -16,13 +16,12 @@ from attrs import define, field
 from aiml_music import AsyncMusicClient, Money, MusicError, Outcome, PayloadError, Phase, StorageError, Track
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import Delivery
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import checked_order, generate_plan
 from aiml_music._io.batching import BATCH_BYTES
 from aiml_music._io.disk import THREADS, _limiter, on_disk
 from aiml_music._io.publishing import FileSystem
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.options import UNSET
-from aiml_music.client import _generate_order
 from tests._io.system import posix
 from tests._sansio.audio_files import cbr
 from tests.answers import VOICE_ID, answer, generated
@@ -109,7 +108,7 @@ def disk(tmp_path: Path) -> Disk:
 
 async def call_of(client: AsyncMusicClient) -> Call:
     """Return a call that is still to be made."""
-    order = _generate_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
+    order = checked_order("la", None, VOICE_ID, None, "music-01", None, "off", None)
     return client._session.call(await generate_plan(client._options, order, UNSET, None))
 
 
