@@ -111,7 +111,7 @@ class Ledger:
         Raises:
             LedgerError: it cannot be read.
         """
-        return self._read(rows.job_record, self._pages(questions.JOBS, ",".join(["", *(states or State), ""])))
+        return self._read(rows.job_record, self._pages(questions.JOBS, f",{','.join(states)}," if states else ""))
 
     def job(self, key: str) -> JobRecord:
         """Return a job.
@@ -131,7 +131,7 @@ class Ledger:
             LedgerError: it cannot be read.
         """
         known = {bytes.fromhex(key) for key in keys}
-        every = self._pages(questions.JOBS, ",".join(["", *State, ""]))
+        every = self._pages(questions.JOBS, "")
         return self._read(rows.job_record, (row for row in every if bytes.fromhex(row["key"]) not in known))
 
     def begin(
@@ -158,7 +158,7 @@ class Ledger:
             number = (row["number"] or 0) + 1
             added = self._insert(questions.ADD_ATTEMPT, attempt, row["position"], number, client_request_id, reserved)
             place = _Place(
-                job=row["position"], key=key, standing=_standing(row), name=attempt, row=added, cost=reserved
+                job=row["position"], key=key, standing=self._standing(row), name=attempt, row=added, cost=reserved
             )
             return self._mark(place, Mark.INTENT, now=now)
 
@@ -192,7 +192,7 @@ class Ledger:
             row = self._job(key)
             if attempt is not None and attempt != row["attempt"]:
                 raise LedgerError(f"{attempt!r} is not the latest attempt of job {key[:16]}; nothing was written down.")
-            place = _Place(job=row["position"], key=key, standing=_standing(row))
+            place = _Place(job=row["position"], key=key, standing=self._standing(row))
             if mark not in _ABOUT_JOBS and row["attempt"] is not None:
                 balance = rows.attempt_balance(row)
                 place = evolve(
@@ -319,6 +319,9 @@ class Ledger:
             raise LedgerError(f"The ledger {str(self.path)!r} has no job {key[:16]!r}.")
         return row
 
+    def _standing(self, row: sqlite3.Row) -> Standing:
+        return next(self._read(rows.standing, [row]))
+
     def _read(self, reader: Callable[[sqlite3.Row], T], found: Iterable[sqlite3.Row]) -> Iterator[T]:
         for row in found:
             try:
@@ -339,7 +342,3 @@ class _Place:
     row: int | None = None
     cost: int = 0
     balance: Balance = Balance()
-
-
-def _standing(row: sqlite3.Row) -> Standing:
-    return Standing(state=State(row["state"]), deaths=row["deaths"])

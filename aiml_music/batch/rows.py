@@ -6,7 +6,7 @@ import sqlite3
 from aiml_music._sansio.batch.budget import Balance
 from aiml_music._sansio.batch.names import is_safe
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import Mark, Standing, State
 from aiml_music._sansio.models import Purpose
 
 
@@ -33,6 +33,15 @@ def job_record(row: sqlite3.Row) -> JobRecord:
         attempt=row["attempt"],
         spec=row["spec"],
     )
+
+
+def standing(row: sqlite3.Row) -> Standing:
+    """Return where a job stands.
+
+    Raises:
+        ValueError: the row says what no ledger says.
+    """
+    return Standing(state=State(row["state"]), deaths=row["deaths"])
 
 
 def entry(row: sqlite3.Row) -> Entry:

@@ -112,9 +112,9 @@ class Budget:
         )
 
 
-def usd_of(credits: int) -> Decimal:  # noqa: A002 - the service's word for its money
+def usd_of(amount: int) -> Decimal:
     """Return credits as US dollars, exactly."""
-    return (Decimal(credits) / CREDITS_PER_USD).normalize() + Decimal("0.00")
+    return (Decimal(amount) / CREDITS_PER_USD).normalize() + Decimal("0.00")
 
 
 def credits_of(usd: Decimal | int | str) -> int:

@@ -72,12 +72,12 @@ def test_a_budget_is_never_overrun(balance: Balance) -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "credits"),
+    ("usd", "amount"),
     [(Decimal("0.0315"), COST), ("1", 2_000_000), (3, 6_000_000), (0, 0), ("0.0000004", 0), ("0.0000009999", 1)],
 )
-def test_dollars_are_credits(usd: Any, credits: int) -> None:
+def test_dollars_are_credits(usd: Any, amount: int) -> None:
     """Rounded down: a budget is never more than was said."""
-    assert Budget.of_usd(usd) == Budget(credits=credits)
+    assert Budget.of_usd(usd) == Budget(credits=amount)
     assert credits_of(Decimal("1e-999999")) == 0
     assert Budget.of_usd(None) == Budget()
 
@@ -90,12 +90,14 @@ def test_no_amount_of_money_is_refused(usd: Any) -> None:
 
 
 @given(st.integers(0, 10**15))
-def test_credits_survive_the_way_through_dollars(credits: int) -> None:
+def test_credits_survive_the_way_through_dollars(amount: int) -> None:
     """Nothing is rounded on the way out."""
-    assert credits_of(usd_of(credits)) == credits
+    assert credits_of(usd_of(amount)) == amount
 
 
-@pytest.mark.parametrize(("credits", "shown"), [(0, "0.00"), (COST, "0.0315"), (200_000_000, "100.00"), (1, "0.0000005")])
-def test_dollars_are_shown_as_people_write_them(credits: int, shown: str) -> None:
+@pytest.mark.parametrize(
+    ("amount", "shown"), [(0, "0.00"), (COST, "0.0315"), (200_000_000, "100.00"), (1, "0.0000005")]
+)
+def test_dollars_are_shown_as_people_write_them(amount: int, shown: str) -> None:
     """At least two decimals, and no more than it takes."""
-    assert f"{usd_of(credits):f}" == shown
+    assert f"{usd_of(amount):f}" == shown

@@ -45,7 +45,7 @@ def named(*labels: str) -> list[str]:
         ("a\ufe0fb", "ab"),
         ("trailing. ", "trailing"),
         ("-rf", "rf"),
-        ("<>:\"|?*", "La-la"),
+        ('<>:"|?*', "La-la"),
         ("", "La-la"),
         ("😀", "La-la"),
         ("CON", "CON-01234567"),
@@ -115,7 +115,9 @@ def test_every_name_is_safe(label: str, copy: int) -> None:
     assert folded(names[-1]) != folded(list(candidates(label, "la", OTHER, copy))[-1])
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "a\\b", "a.b", "nul", "index", "x" * 121, "\ud800", "a "])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../x", "a\\b", "a.b", "nul", "index", "x" * 121, "\ud800", "a "]
+)
 def test_a_name_from_elsewhere_is_looked_at(name: str) -> None:
     """A ledger may come from anybody."""
     assert not is_safe(name)

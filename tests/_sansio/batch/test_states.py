@@ -1,5 +1,7 @@
 """From which state to which, by which mark; and no other way."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +83,7 @@ def test_nothing_is_sent_without_a_licence(tries: list[Mark]) -> None:
     evidence = {Mark.HEAD, Mark.SOUGHT}
     steps = [mark for mark in made if mark not in evidence]
     frees = {Mark.PLANNED, Mark.NOT_SENT, Mark.DEFERRED, Mark.UNPAID, Mark.PAY_AGAIN, Mark.AGAIN, Mark.DIED}
-    for before, mark in zip(steps, steps[1:], strict=False):
+    for before, mark in pairwise(steps):
         assert mark is not Mark.WIRE or before is Mark.INTENT
         assert mark is not Mark.INTENT or before in frees
     deaths_on_the_wire = [i for i, mark in enumerate(steps) if mark is Mark.DIED and steps[i - 1] is Mark.WIRE]
