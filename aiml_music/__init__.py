@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from aiml_music._calls.generation import Generation
     from aiml_music._calls.stream import AudioStream
     from aiml_music._sansio.audio import AudioFormatError, AudioInfo
+    from aiml_music._sansio.batch.job import Job
+    from aiml_music._sansio.batch.states import JobState
     from aiml_music._sansio.errors import (
         APIError,
         AuthenticationError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         RateLimitError,
         ServerError,
+        SpendBrakeError,
         StorageError,
     )
     from aiml_music._sansio.events import Event, EventKind
@@ -56,6 +59,9 @@ if TYPE_CHECKING:
     from aiml_music._sansio.options import Timeouts
     from aiml_music._sansio.outcome import Attempt, Money, Operation, Outcome, Phase
     from aiml_music._sansio.retry import RetryPolicy
+    from aiml_music.batch.batch import Batch, BatchReport
+    from aiml_music.batch.blocking import BlockingBatch
+    from aiml_music.batch.outcomes import JobOutcome
     from aiml_music.client import AsyncMusicClient
     from aiml_music.sync import BlockingAudioStream, BlockingGeneration, BlockingWarning, MusicClient
 else:
@@ -78,7 +84,10 @@ __all__ = [
     "AudioSetting",
     "AudioStream",
     "AuthenticationError",
+    "Batch",
+    "BatchReport",
     "BlockingAudioStream",
+    "BlockingBatch",
     "BlockingGeneration",
     "BlockingWarning",
     "BudgetExceededError",
@@ -95,6 +104,9 @@ __all__ = [
     "InDoubtTimeout",
     "InputError",
     "InvalidRequestError",
+    "Job",
+    "JobOutcome",
+    "JobState",
     "LedgerBusyError",
     "LedgerCorruptError",
     "LedgerError",
@@ -119,6 +131,7 @@ __all__ = [
     "ServerError",
     "Settlement",
     "SettlementVerdict",
+    "SpendBrakeError",
     "StorageError",
     "Timeouts",
     "Track",
@@ -130,6 +143,8 @@ _HOMES = {
     "_calls.generation": ("Generation",),
     "_calls.stream": ("AudioStream",),
     "_sansio.audio": ("AudioFormatError", "AudioInfo"),
+    "_sansio.batch.job": ("Job",),
+    "_sansio.batch.states": ("JobState",),
     "_sansio.errors": (
         "APIError",
         "AuthenticationError",
@@ -153,6 +168,7 @@ _HOMES = {
         "PermissionDeniedError",
         "RateLimitError",
         "ServerError",
+        "SpendBrakeError",
         "StorageError",
     ),
     "_sansio.events": ("Event", "EventKind"),
@@ -172,6 +188,9 @@ _HOMES = {
     "_sansio.options": ("Timeouts",),
     "_sansio.outcome": ("Attempt", "Money", "Operation", "Outcome", "Phase"),
     "_sansio.retry": ("RetryPolicy",),
+    "batch.batch": ("Batch", "BatchReport"),
+    "batch.blocking": ("BlockingBatch",),
+    "batch.outcomes": ("JobOutcome",),
     "client": ("AsyncMusicClient",),
     "sync": ("BlockingAudioStream", "BlockingGeneration", "BlockingWarning", "MusicClient"),
 }

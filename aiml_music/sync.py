@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +18,9 @@ from aiml_music._calls.stream import AudioStream
 from aiml_music._io.loop_thread import LoopThread
 from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt, Reference, Settlement, Track
 from aiml_music.client import AsyncMusicClient
+
+if TYPE_CHECKING:
+    from aiml_music.batch.blocking import BlockingBatch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -159,6 +162,20 @@ class MusicClient:
             InputError: an argument cannot be what its author means; nothing was sent.
         """
         return BlockingAudioStream(self._client.stream(**arguments), self._run, self._calling)
+
+    @_like(AsyncMusicClient.batch)
+    def batch(self, *directory: Any, **options: Any) -> "BlockingBatch":
+        """Make many tracks into a directory: durable, resumable, within a budget; see `AsyncMusicClient.batch`.
+
+        `with client.batch("songs") as batch:` opens the directory, `for outcome in batch.run(jobs):` does what is not
+        done yet.
+
+        Raises:
+            ConfigError: the budget is no amount of money.
+        """
+        from aiml_music.batch.blocking import BlockingBatch  # noqa: PLC0415 - as in the twin
+
+        return BlockingBatch(self._client.batch(*directory, **options), self._run, self._calling)
 
     @_like(AsyncMusicClient.settle)
     def settle(self, *client_request_id: Any, **arguments: Any) -> Settlement:  # noqa: D102 - its twin's

@@ -24,7 +24,7 @@ from aiml_music._io.digest import sha256_of
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.job import Job, Plan, planned
 from aiml_music._sansio.batch.records import AttemptRecord, Totals
-from aiml_music._sansio.batch.states import State
+from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.concurrency import MOST
 from aiml_music._sansio.errors import InputError, LedgerError
 from aiml_music._sansio.options import Options
@@ -234,7 +234,7 @@ def _hashed(jobs: Iterator[Job], known: dict[str, str]) -> Iterator[tuple[Job, s
 
 
 def _reported(ledger: Ledger) -> BatchReport:
-    return BatchReport(totals=ledger.totals(), in_doubt=tuple(ledger.attempts_left(State.IN_DOUBT)))
+    return BatchReport(totals=ledger.totals(), in_doubt=tuple(ledger.attempts_left(JobState.IN_DOUBT)))
 
 
 def _single(error: Exception) -> Exception:

@@ -17,7 +17,7 @@ from aiml_music._sansio.batch.budget import Balance, Budget, balance_after
 from aiml_music._sansio.batch.job import Plan
 from aiml_music._sansio.batch.names import candidates, folded
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord, Totals
-from aiml_music._sansio.batch.states import IllegalTransitionError, Mark, Standing, State, standing_after
+from aiml_music._sansio.batch.states import IllegalTransitionError, JobState, Mark, Standing, standing_after
 from aiml_music._sansio.errors import LedgerError
 from aiml_music._sansio.models import Purpose
 from aiml_music.batch import ledger_rows as rows
@@ -103,7 +103,7 @@ class Ledger:
         self._mark(_Place(job=position, key=plan.key), Mark.PLANNED, now=now)
         return True
 
-    def jobs(self, states: Collection[State] = ()) -> Iterator[JobRecord]:
+    def jobs(self, states: Collection[JobState] = ()) -> Iterator[JobRecord]:
         """Yield the jobs in their order, a page at a time; they may be marked meanwhile.
 
         Args:
@@ -112,7 +112,7 @@ class Ledger:
         Raises:
             LedgerError: it cannot be read.
         """
-        return self._read(rows.job_record, self._pages(questions.JOBS, ",".join(["", *(states or State), ""])))
+        return self._read(rows.job_record, self._pages(questions.JOBS, f",{','.join(states)}," if states else ""))
 
     def job(self, key: str) -> JobRecord:
         """Return a job.
@@ -132,7 +132,7 @@ class Ledger:
             LedgerError: it cannot be read.
         """
         known = {bytes.fromhex(key) for key in keys}
-        every = self._pages(questions.JOBS, ",".join(["", *State, ""]))
+        every = self._pages(questions.JOBS, "")
         return self._read(rows.job_record, (row for row in every if bytes.fromhex(row["key"]) not in known))
 
     def begin(
@@ -159,7 +159,7 @@ class Ledger:
             number = (row["number"] or 0) + 1
             added = self._insert(questions.ADD_ATTEMPT, attempt, row["position"], number, client_request_id, reserved)
             place = _Place(
-                job=row["position"], key=key, standing=_standing(row), name=attempt, row=added, cost=reserved
+                job=row["position"], key=key, standing=self._standing(row), name=attempt, row=added, cost=reserved
             )
             return self._mark(place, Mark.INTENT, now=now)
 
@@ -193,7 +193,7 @@ class Ledger:
             row = self._job(key)
             if attempt is not None and attempt != row["attempt"]:
                 raise LedgerError(f"{attempt!r} is not the latest attempt of job {key[:16]}; nothing was written down.")
-            place = _Place(job=row["position"], key=key, standing=_standing(row))
+            place = _Place(job=row["position"], key=key, standing=self._standing(row))
             if mark not in _ABOUT_JOBS and row["attempt"] is not None:
                 balance = rows.attempt_balance(row)
                 place = evolve(
@@ -243,7 +243,7 @@ class Ledger:
         """
         return list(self._read(rows.attempt_record, self._all(questions.ATTEMPTS_OF_JOB, key)))
 
-    def attempts_left(self, state: State) -> Iterator[AttemptRecord]:
+    def attempts_left(self, state: JobState) -> Iterator[AttemptRecord]:
         """Yield the attempts that left their job in a state, in their order, whatever became of the job since.
 
         `in_doubt` gives every call that may have been charged and gave no track, `paid_lost` those that were charged;
@@ -271,7 +271,7 @@ class Ledger:
         """
         with self._lock:
             counted = {row["state"]: row["jobs"] for row in self._all(questions.TOTALS)}
-            return Totals(jobs={state: counted.get(state, 0) for state in State}, balance=self.balance())
+            return Totals(jobs={state: counted.get(state, 0) for state in JobState}, balance=self.balance())
 
     def reference(self, sha256: str, purpose: Purpose) -> ReferenceRecord | None:
         """Return what the service last called a reference; None where it was not uploaded yet.
@@ -320,6 +320,9 @@ class Ledger:
             raise LedgerError(f"The ledger {str(self.path)!r} has no job {key[:16]!r}.")
         return row
 
+    def _standing(self, row: sqlite3.Row) -> Standing:
+        return next(self._read(rows.standing, [row]))
+
     def _read(self, reader: Callable[[sqlite3.Row], T], found: Iterable[sqlite3.Row]) -> Iterator[T]:
         for row in found:
             try:
@@ -340,7 +343,3 @@ class _Place:
     row: int | None = None
     cost: int = 0
     balance: Balance = Balance()
-
-
-def _standing(row: sqlite3.Row) -> Standing:
-    return Standing(state=State(row["state"]), deaths=row["deaths"])

@@ -20,12 +20,13 @@ _BUSY_SECONDS = 30.0
 _PRAGMAS = ("journal_mode=TRUNCATE", "synchronous=EXTRA", "foreign_keys=ON", "temp_store=MEMORY", "trusted_schema=OFF")
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _BUSY = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED"})
+_IO = "SQLITE_IOERR"
 _WHERE = "Choose a directory that exists, and that this user may write to."
 _HINTS = {
     "SQLITE_FULL": "Make room on the disk.",
     "SQLITE_READONLY": _WHERE,
     "SQLITE_CANTOPEN": _WHERE,
-    "SQLITE_IOERR": "Look at the disk.",
+    _IO: "Look at the disk.",
     "SQLITE_PROTOCOL": "Choose a directory on a local disk.",
 }
 _KEEP = "Keep the directory as it is: the tracks and receipts in it are unharmed, and nothing is sent meanwhile."
@@ -78,7 +79,7 @@ class LedgerFile:
     connection: sqlite3.Connection
     _identity: tuple[int, int]
     _size: int = 0
-    _failed: bool = False
+    _trouble: str | None = None
     _process: int = field(factory=os.getpid, init=False)
 
     @classmethod
@@ -92,6 +93,8 @@ class LedgerFile:
             identity = _present(path)
             file = cls(path, _connected(path), identity)
             try:
+                # First: a database of somebody else stays as it is, to the mode of its journal.
+                checked_version(file.connection, path)
                 for pragma in _PRAGMAS:
                     file.connection.execute(f"PRAGMA {pragma}")
                 file._check_content()
@@ -130,12 +133,10 @@ class LedgerFile:
         Raises:
             LedgerError: it was deleted, replaced or cut short, or its disk failed.
         """
-        if os.getpid() != self._process:
-            raise LedgerError("This ledger was opened before the process forked, and belongs to its parent.")
-        if self._failed:
-            raise LedgerError(
-                f"The disk of the ledger {str(self.path)!r} failed.", hint="Look at the disk, then resume."
-            )
+        trouble = "was opened before the process forked: it is its parent's" if os.getpid() != self._process else None
+        trouble = trouble or self._trouble
+        if trouble is not None:
+            raise LedgerError(f"The ledger {str(self.path)!r} {trouble}.")
         try:
             found = self.path.lstat()
         except OSError as exc:
@@ -161,7 +162,7 @@ class LedgerFile:
                 self.connection.execute("COMMIT")
             except BaseException as exc:
                 # A disk that failed to sync may say yes the next time, and have lost what it was given.
-                self._failed = _code(exc) == "SQLITE_IOERR"
+                self._trouble = "had trouble with its disk, and must be opened anew" if _code(exc) == _IO else None
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
                 raise

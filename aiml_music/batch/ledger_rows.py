@@ -6,7 +6,7 @@ import sqlite3
 from aiml_music._sansio.batch.budget import Balance
 from aiml_music._sansio.batch.names import is_safe
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import JobState, Mark, Standing
 from aiml_music._sansio.models import Purpose
 
 
@@ -28,11 +28,20 @@ def job_record(row: sqlite3.Row) -> JobRecord:
         copy=row["copy"],
         cost=row["cost"],
         reference_sha256=row["reference_sha256"],
-        state=State(row["state"]),
+        state=JobState(row["state"]),
         deaths=row["deaths"],
         attempt=row["attempt"],
         spec=row["spec"],
     )
+
+
+def standing(row: sqlite3.Row) -> Standing:
+    """Return where a job stands.
+
+    Raises:
+        ValueError: the row says what no ledger says.
+    """
+    return Standing(state=JobState(row["state"]), deaths=row["deaths"])
 
 
 def entry(row: sqlite3.Row) -> Entry:
@@ -47,7 +56,7 @@ def entry(row: sqlite3.Row) -> Entry:
         key=row["key"],
         attempt=row["name_of_attempt"],
         mark=Mark(row["mark"]),
-        state=State(row["state"]),
+        state=JobState(row["state"]),
         charged=row["charged"],
         facts=json.loads(row["facts"]),
     )

@@ -9,6 +9,8 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,16 +25,20 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NOT_HERE = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
-def _flock() -> Callable[[int], None] | None:
+def flock_of(module: str = "fcntl") -> Callable[[int], None] | None:
+    """Return the system's call that locks an open file at once or raises; None where there is none, as on Windows."""
     try:
-        import fcntl  # noqa: PLC0415 - Windows has none, and must be able to import this module
+        fcntl = import_module(module)
     except ImportError:
         return None
+    return partial(_flock, fcntl)
 
-    def lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    return lock
+def _flock(fcntl: Any, descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_FLOCK = flock_of()
 
 
 @frozen(kw_only=True)
@@ -65,7 +71,7 @@ class DirectoryLock:
     _descriptor: int | None
 
     @classmethod
-    def take(cls, directory: Path, *, now: float, lock: Callable[[int], None] | None = _flock()) -> Self:  # noqa: B008 - what this platform has
+    def take(cls, directory: Path, *, now: float, lock: Callable[[int], None] | None = _FLOCK) -> Self:
         """Lock a directory, at once or not at all.
 
         Args:

@@ -7,7 +7,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 from attrs import frozen
 
-from aiml_music._sansio.batch.states import State
+from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.errors import MusicError
 from aiml_music._sansio.models import Receipt, Track
 
@@ -27,7 +27,7 @@ class JobOutcome:
 
     index: int
     label: str
-    state: State
+    state: JobState
     path: Path
     track: Track | None = None
     error: MusicError | None = None

@@ -12,14 +12,14 @@ from aiml_music._io.digest import sha256_of
 from aiml_music._io.leftovers import discard, leftovers, promote, salvage
 from aiml_music._io.publishing import hidden
 from aiml_music._sansio.batch.records import Entry, JobRecord
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import StorageError
 from aiml_music.batch.ledger import Ledger
 
 ATTEMPT_PREFIX = "batch-"
 """What hidden files of a batch have in their names: whoever holds its lock knows that no other process uses them."""
 
-_UNDER_WAY = (State.INTENT, State.WIRE, State.RECEIVED)
+_UNDER_WAY = (JobState.INTENT, JobState.WIRE, JobState.RECEIVED)
 
 
 def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None:
@@ -61,9 +61,9 @@ class _Left:
         self._found = leftovers(directory, record.file_name, record.attempt or "")
 
     def settle(self) -> None:
-        if self._record.state is State.INTENT:
+        if self._record.state is JobState.INTENT:
             self._died()
-        elif self._record.state is State.WIRE:
+        elif self._record.state is JobState.WIRE:
             self._settle_sent()
         else:
             self._publish(self._received())
@@ -81,7 +81,7 @@ class _Left:
     def _died(self) -> None:
         part = self._found.part
         kept = None
-        if part is not None and self._record.state is State.INTENT:
+        if part is not None and self._record.state is JobState.INTENT:
             discard(part)
         elif part is not None:
             kept = salvage(part, self._target)

@@ -18,7 +18,7 @@ from aiml_music._sansio.batch.brake import Brake, Pause
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.records import JobRecord
 from aiml_music._sansio.batch.repeats import after_failure, verdict
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
 from aiml_music._sansio.ports import Clock
@@ -85,7 +85,7 @@ class Run:
                         await self._next(record, slots, group)
 
     async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
-        if record.state is not State.PLANNED:
+        if record.state is not JobState.PLANNED:
             await self._tell(record, record.state)
             return
         await slots.acquire()
@@ -115,7 +115,7 @@ class Run:
                     break
             else:
                 self._noted(None)
-                await self._tell(record, State.DONE, track=track)
+                await self._tell(record, JobState.DONE, track=track)
                 return
         if errors:
             self._noted(errors[-1])
@@ -196,7 +196,7 @@ class Run:
             await clock.sleep(left)
 
     async def _tell(
-        self, record: JobRecord, state: State, *, track: Track | None = None, error: MusicError | None = None
+        self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
     ) -> None:
         index = record.position - 1 if self._places is None else self._places[record.key]
         await self._told.send(

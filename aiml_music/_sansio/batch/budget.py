@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 
 from attrs import evolve, frozen
 
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, ConfigError
 
 CREDITS_PER_USD = 2_000_000
@@ -50,7 +50,7 @@ class Balance:
         )
 
 
-def balance_after(balance: Balance, mark: Mark, state: State, *, cost: int, charged: int | None = None) -> Balance:
+def balance_after(balance: Balance, mark: Mark, state: JobState, *, cost: int, charged: int | None = None) -> Balance:
     """Return the balance of an attempt after a mark.
 
     Args:
@@ -70,7 +70,7 @@ def balance_after(balance: Balance, mark: Mark, state: State, *, cost: int, char
     if mark is Mark.UNPAID:
         return Balance()
     if mark in _VERDICTS:
-        return evolve(balance, reserved=0, in_doubt=balance.reserved if state is State.IN_DOUBT else 0)
+        return evolve(balance, reserved=0, in_doubt=balance.reserved if state is JobState.IN_DOUBT else 0)
     return balance
 
 
@@ -112,9 +112,9 @@ class Budget:
         )
 
 
-def usd_of(credits: int) -> Decimal:  # noqa: A002 - the service's word for its money
+def usd_of(amount: int) -> Decimal:
     """Return credits as US dollars, exactly."""
-    return (Decimal(credits) / CREDITS_PER_USD).normalize() + Decimal("0.00")
+    return (Decimal(amount) / CREDITS_PER_USD).normalize() + Decimal("0.00")
 
 
 def credits_of(usd: Decimal | int | str) -> int:

@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from aiml_music._sansio.batch.budget import Balance
 from aiml_music._sansio.batch.job import Job
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.models import AudioFormat, Purpose
 
 
@@ -33,7 +33,7 @@ class JobRecord:
     copy: int
     cost: int
     reference_sha256: str | None
-    state: State
+    state: JobState
     deaths: int
     attempt: str | None
     spec: str = field(repr=False)
@@ -71,7 +71,7 @@ class Entry:
     key: str
     attempt: str | None
     mark: Mark
-    state: State
+    state: JobState
     charged: int | None
     facts: Mapping[str, Any] = field(factory=dict)
 
@@ -116,5 +116,5 @@ class ReferenceRecord:
 class Totals:
     """A batch in numbers: how many jobs stand where, and the money of all attempts."""
 
-    jobs: Mapping[State, int]
+    jobs: Mapping[JobState, int]
     balance: Balance

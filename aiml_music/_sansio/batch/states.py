@@ -23,7 +23,7 @@ MOST_DEATHS = 2
 """So many attempts of a job may die before nothing but a user's word sends it again."""
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """Where a job stands."""
 
     PLANNED = "planned"
@@ -91,39 +91,39 @@ class IllegalTransitionError(LedgerError, ValueError):
     """A mark was to be made that cannot follow on the state of its job; it was not made."""
 
 
-_AFTER: dict[State | None, dict[Mark, State]] = {
-    None: {Mark.PLANNED: State.PLANNED},
-    State.PLANNED: {Mark.INTENT: State.INTENT, Mark.CANCELLED: State.CANCELLED},
-    State.INTENT: {Mark.WIRE: State.WIRE, Mark.NOT_SENT: State.PLANNED, Mark.DIED: State.PLANNED},
-    State.WIRE: {
-        Mark.HEAD: State.WIRE,
-        Mark.RECEIVED: State.RECEIVED,
-        Mark.REJECTED: State.REJECTED,
-        Mark.IN_DOUBT: State.IN_DOUBT,
-        Mark.DIED: State.IN_DOUBT,
+_AFTER: dict[JobState | None, dict[Mark, JobState]] = {
+    None: {Mark.PLANNED: JobState.PLANNED},
+    JobState.PLANNED: {Mark.INTENT: JobState.INTENT, Mark.CANCELLED: JobState.CANCELLED},
+    JobState.INTENT: {Mark.WIRE: JobState.WIRE, Mark.NOT_SENT: JobState.PLANNED, Mark.DIED: JobState.PLANNED},
+    JobState.WIRE: {
+        Mark.HEAD: JobState.WIRE,
+        Mark.RECEIVED: JobState.RECEIVED,
+        Mark.REJECTED: JobState.REJECTED,
+        Mark.IN_DOUBT: JobState.IN_DOUBT,
+        Mark.DIED: JobState.IN_DOUBT,
         # A live process may have the proof that a dead one cannot give: these two need no user.
-        Mark.NOT_SENT: State.PLANNED,
-        Mark.DEFERRED: State.PLANNED,
+        Mark.NOT_SENT: JobState.PLANNED,
+        Mark.DEFERRED: JobState.PLANNED,
     },
-    State.RECEIVED: {Mark.DONE: State.DONE},
-    State.DONE: {Mark.DONE: State.DONE},
-    State.REJECTED: {Mark.AGAIN: State.PLANNED},
-    State.IN_DOUBT: {
-        Mark.SOUGHT: State.IN_DOUBT,
-        Mark.UNPAID: State.PLANNED,
-        Mark.PAID: State.PAID_LOST,
-        Mark.PAY_AGAIN: State.PLANNED,
+    JobState.RECEIVED: {Mark.DONE: JobState.DONE},
+    JobState.DONE: {Mark.DONE: JobState.DONE},
+    JobState.REJECTED: {Mark.AGAIN: JobState.PLANNED},
+    JobState.IN_DOUBT: {
+        Mark.SOUGHT: JobState.IN_DOUBT,
+        Mark.UNPAID: JobState.PLANNED,
+        Mark.PAID: JobState.PAID_LOST,
+        Mark.PAY_AGAIN: JobState.PLANNED,
         # A whole track that is found after all settles every doubt.
-        Mark.RECEIVED: State.RECEIVED,
+        Mark.RECEIVED: JobState.RECEIVED,
     },
-    State.PAID_LOST: {Mark.PAY_AGAIN: State.PLANNED},
-    State.POISONED: {Mark.AGAIN: State.PLANNED},
-    State.CANCELLED: {Mark.AGAIN: State.PLANNED},
+    JobState.PAID_LOST: {Mark.PAY_AGAIN: JobState.PLANNED},
+    JobState.POISONED: {Mark.AGAIN: JobState.PLANNED},
+    JobState.CANCELLED: {Mark.AGAIN: JobState.PLANNED},
 }
 _WORDS_OF_THE_USER = frozenset({Mark.AGAIN, Mark.PAY_AGAIN})
 
 
-def after(state: State | None, mark: Mark) -> State:
+def after(state: JobState | None, mark: Mark) -> JobState:
     """Return the state that a mark leads to.
 
     Args:
@@ -148,7 +148,7 @@ class Standing:
         deaths: attempts that died without a verdict since the user's last word.
     """
 
-    state: State
+    state: JobState
     deaths: int = 0
 
 
@@ -167,8 +167,8 @@ def standing_after(standing: Standing | None, mark: Mark) -> Standing:
     """
     state = after(None if standing is None else standing.state, mark)
     deaths = 0 if standing is None or mark in _WORDS_OF_THE_USER else standing.deaths + (mark is Mark.DIED)
-    if state is State.PLANNED and deaths >= MOST_DEATHS:
-        state = State.POISONED
+    if state is JobState.PLANNED and deaths >= MOST_DEATHS:
+        state = JobState.POISONED
     return Standing(state=state, deaths=deaths)
 
 

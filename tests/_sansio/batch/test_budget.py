@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiml_music._sansio.batch.budget import Balance, Budget, balance_after, credits_of, usd_of
-from aiml_music._sansio.batch.states import Mark, State
+from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, ConfigError
 
 COST = 63_000
@@ -18,36 +18,36 @@ RESERVED, SPENT, DOUBTFUL = Balance(reserved=COST), Balance(spent=COST), Balance
 @pytest.mark.parametrize(
     ("before", "mark", "state", "charged", "expected"),
     [
-        (Balance(), Mark.PLANNED, State.PLANNED, None, Balance()),
-        (Balance(), Mark.INTENT, State.INTENT, None, RESERVED),
-        (RESERVED, Mark.WIRE, State.WIRE, None, RESERVED),
-        (RESERVED, Mark.HEAD, State.WIRE, None, RESERVED),
-        (RESERVED, Mark.HEAD, State.WIRE, 0, RESERVED),
-        (RESERVED, Mark.HEAD, State.WIRE, 70_000, Balance(spent=70_000)),
-        (RESERVED, Mark.RECEIVED, State.RECEIVED, None, SPENT),
-        (RESERVED, Mark.RECEIVED, State.RECEIVED, 5, Balance(spent=5)),
-        (RESERVED, Mark.RECEIVED, State.RECEIVED, 0, Balance()),
-        (Balance(spent=5), Mark.RECEIVED, State.RECEIVED, None, Balance(spent=5)),
-        (DOUBTFUL, Mark.RECEIVED, State.RECEIVED, None, SPENT),
-        (SPENT, Mark.DONE, State.DONE, None, SPENT),
-        (RESERVED, Mark.NOT_SENT, State.PLANNED, None, Balance()),
-        (RESERVED, Mark.DEFERRED, State.PLANNED, None, Balance()),
-        (RESERVED, Mark.REJECTED, State.REJECTED, None, Balance()),
-        (Balance(spent=5), Mark.REJECTED, State.REJECTED, None, Balance(spent=5)),
-        (RESERVED, Mark.IN_DOUBT, State.IN_DOUBT, None, DOUBTFUL),
-        (Balance(spent=5), Mark.IN_DOUBT, State.IN_DOUBT, None, Balance(spent=5)),
-        (RESERVED, Mark.DIED, State.IN_DOUBT, None, DOUBTFUL),
-        (RESERVED, Mark.DIED, State.PLANNED, None, Balance()),
-        (RESERVED, Mark.DIED, State.POISONED, None, Balance()),
-        (DOUBTFUL, Mark.SOUGHT, State.IN_DOUBT, None, DOUBTFUL),
-        (DOUBTFUL, Mark.UNPAID, State.PLANNED, None, Balance()),
-        (DOUBTFUL, Mark.PAID, State.PAID_LOST, None, SPENT),
-        (DOUBTFUL, Mark.PAID, State.PAID_LOST, 7, Balance(spent=7)),
-        (DOUBTFUL, Mark.PAY_AGAIN, State.PLANNED, None, DOUBTFUL),
+        (Balance(), Mark.PLANNED, JobState.PLANNED, None, Balance()),
+        (Balance(), Mark.INTENT, JobState.INTENT, None, RESERVED),
+        (RESERVED, Mark.WIRE, JobState.WIRE, None, RESERVED),
+        (RESERVED, Mark.HEAD, JobState.WIRE, None, RESERVED),
+        (RESERVED, Mark.HEAD, JobState.WIRE, 0, RESERVED),
+        (RESERVED, Mark.HEAD, JobState.WIRE, 70_000, Balance(spent=70_000)),
+        (RESERVED, Mark.RECEIVED, JobState.RECEIVED, None, SPENT),
+        (RESERVED, Mark.RECEIVED, JobState.RECEIVED, 5, Balance(spent=5)),
+        (RESERVED, Mark.RECEIVED, JobState.RECEIVED, 0, Balance()),
+        (Balance(spent=5), Mark.RECEIVED, JobState.RECEIVED, None, Balance(spent=5)),
+        (DOUBTFUL, Mark.RECEIVED, JobState.RECEIVED, None, SPENT),
+        (SPENT, Mark.DONE, JobState.DONE, None, SPENT),
+        (RESERVED, Mark.NOT_SENT, JobState.PLANNED, None, Balance()),
+        (RESERVED, Mark.DEFERRED, JobState.PLANNED, None, Balance()),
+        (RESERVED, Mark.REJECTED, JobState.REJECTED, None, Balance()),
+        (Balance(spent=5), Mark.REJECTED, JobState.REJECTED, None, Balance(spent=5)),
+        (RESERVED, Mark.IN_DOUBT, JobState.IN_DOUBT, None, DOUBTFUL),
+        (Balance(spent=5), Mark.IN_DOUBT, JobState.IN_DOUBT, None, Balance(spent=5)),
+        (RESERVED, Mark.DIED, JobState.IN_DOUBT, None, DOUBTFUL),
+        (RESERVED, Mark.DIED, JobState.PLANNED, None, Balance()),
+        (RESERVED, Mark.DIED, JobState.POISONED, None, Balance()),
+        (DOUBTFUL, Mark.SOUGHT, JobState.IN_DOUBT, None, DOUBTFUL),
+        (DOUBTFUL, Mark.UNPAID, JobState.PLANNED, None, Balance()),
+        (DOUBTFUL, Mark.PAID, JobState.PAID_LOST, None, SPENT),
+        (DOUBTFUL, Mark.PAID, JobState.PAID_LOST, 7, Balance(spent=7)),
+        (DOUBTFUL, Mark.PAY_AGAIN, JobState.PLANNED, None, DOUBTFUL),
     ],
 )
 def test_money_follows_the_marks(
-    before: Balance, mark: Mark, state: State, charged: int | None, expected: Balance
+    before: Balance, mark: Mark, state: JobState, charged: int | None, expected: Balance
 ) -> None:
     """Reserved before it is sent, spent when that is known, and in doubt until somebody knows."""
     assert balance_after(before, mark, state, cost=COST, charged=charged) == expected
@@ -72,12 +72,12 @@ def test_a_budget_is_never_overrun(balance: Balance) -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "credits"),
+    ("usd", "amount"),
     [(Decimal("0.0315"), COST), ("1", 2_000_000), (3, 6_000_000), (0, 0), ("0.0000004", 0), ("0.0000009999", 1)],
 )
-def test_dollars_are_credits(usd: Any, credits: int) -> None:
+def test_dollars_are_credits(usd: Any, amount: int) -> None:
     """Rounded down: a budget is never more than was said."""
-    assert Budget.of_usd(usd) == Budget(credits=credits)
+    assert Budget.of_usd(usd) == Budget(credits=amount)
     assert credits_of(Decimal("1e-999999")) == 0
     assert Budget.of_usd(None) == Budget()
 
@@ -90,14 +90,14 @@ def test_no_amount_of_money_is_refused(usd: Any) -> None:
 
 
 @given(st.integers(0, 10**15))
-def test_credits_survive_the_way_through_dollars(credits: int) -> None:
+def test_credits_survive_the_way_through_dollars(amount: int) -> None:
     """Nothing is rounded on the way out."""
-    assert credits_of(usd_of(credits)) == credits
+    assert credits_of(usd_of(amount)) == amount
 
 
 @pytest.mark.parametrize(
-    ("credits", "shown"), [(0, "0.00"), (COST, "0.0315"), (200_000_000, "100.00"), (1, "0.0000005")]
+    ("amount", "shown"), [(0, "0.00"), (COST, "0.0315"), (200_000_000, "100.00"), (1, "0.0000005")]
 )
-def test_dollars_are_shown_as_people_write_them(credits: int, shown: str) -> None:
+def test_dollars_are_shown_as_people_write_them(amount: int, shown: str) -> None:
     """At least two decimals, and no more than it takes."""
-    assert f"{usd_of(credits):f}" == shown
+    assert f"{usd_of(amount):f}" == shown

@@ -80,7 +80,7 @@ def test_nobody_changes_a_job_later() -> None:
     [
         job(),
         job(label="A song", refer_instrumental=INSTRUMENTAL, extra_body={"seed": 1, "deep": [{"x": None}]}),
-        by_reference(reference="/tmp/\udcff.mp3", audio_setting={"format": "wav", "sample_rate": 16_000}),
+        by_reference(reference="songs/\udcff.mp3", audio_setting={"format": "wav", "sample_rate": 16_000}),
     ],
 )
 def test_a_job_survives_being_written_down(made: Job) -> None:

@@ -1,5 +1,7 @@
 """What a failed call of a batch is, and what comes next."""
 
+from typing import Any
+
 import pytest
 
 from aiml_music._sansio.batch.repeats import POLICY, Next, after_failure, verdict
@@ -22,7 +24,7 @@ from aiml_music._sansio.errors import (
 )
 from aiml_music._sansio.outcome import Money, Outcome
 
-REFUSED = {"outcome": Outcome.REJECTED, "money": Money.NO}
+REFUSED: Any = {"outcome": Outcome.REJECTED, "money": Money.NO}
 
 
 def throttled(retry_after: float | None = None, money: Money = Money.NO) -> MusicError:

@@ -1,14 +1,16 @@
 """From which state to which, by which mark; and no other way."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aiml_music._sansio.batch.states import (
     IllegalTransitionError,
+    JobState,
     Mark,
     Standing,
-    State,
     after,
     fold,
     standing_after,
@@ -46,8 +48,8 @@ LIFE = [Mark.PLANNED, Mark.INTENT, Mark.WIRE]
 
 
 @pytest.mark.parametrize("mark", Mark)
-@pytest.mark.parametrize("state", [None, *State])
-def test_the_table_is_the_doctrine(state: State | None, mark: Mark) -> None:
+@pytest.mark.parametrize("state", [None, *JobState])
+def test_the_table_is_the_doctrine(state: JobState | None, mark: Mark) -> None:
     """Every pair of a state and a mark does what the doctrine says, or is refused."""
     expected = LEGAL.get((state, mark))
     if expected is None:
@@ -60,7 +62,7 @@ def test_the_table_is_the_doctrine(state: State | None, mark: Mark) -> None:
 def test_a_refusal_names_state_and_mark() -> None:
     """It is a mistake of the program, and an error of the ledger, whichever somebody catches."""
     with pytest.raises(LedgerError, match=r"A job that is 'done' cannot be marked 'wire'\.") as caught:
-        after(State.DONE, Mark.WIRE)
+        after(JobState.DONE, Mark.WIRE)
     assert isinstance(caught.value, ValueError)
     with pytest.raises(IllegalTransitionError, match="not planned yet"):
         after(None, Mark.WIRE)
@@ -81,7 +83,7 @@ def test_nothing_is_sent_without_a_licence(tries: list[Mark]) -> None:
     evidence = {Mark.HEAD, Mark.SOUGHT}
     steps = [mark for mark in made if mark not in evidence]
     frees = {Mark.PLANNED, Mark.NOT_SENT, Mark.DEFERRED, Mark.UNPAID, Mark.PAY_AGAIN, Mark.AGAIN, Mark.DIED}
-    for before, mark in zip(steps, steps[1:], strict=False):
+    for before, mark in pairwise(steps):
         assert mark is not Mark.WIRE or before is Mark.INTENT
         assert mark is not Mark.INTENT or before in frees
     deaths_on_the_wire = [i for i, mark in enumerate(steps) if mark is Mark.DIED and steps[i - 1] is Mark.WIRE]
@@ -91,24 +93,24 @@ def test_nothing_is_sent_without_a_licence(tries: list[Mark]) -> None:
 @pytest.mark.parametrize("ways", [[Mark.NOT_SENT], [Mark.WIRE, Mark.NOT_SENT], [Mark.WIRE, Mark.DEFERRED]])
 def test_a_proof_frees_the_job_however_often(ways: list[Mark]) -> None:
     """A verdict is no death: the job may be tried again for ever."""
-    assert fold([Mark.PLANNED, *[Mark.INTENT, *ways] * 5]) == Standing(state=State.PLANNED)
+    assert fold([Mark.PLANNED, *[Mark.INTENT, *ways] * 5]) == Standing(state=JobState.PLANNED)
 
 
 def test_two_deaths_poison_a_job() -> None:
     """What kills its process twice is not tried a third time by itself."""
     once = [Mark.PLANNED, Mark.INTENT, Mark.DIED]
-    assert fold(once) == Standing(state=State.PLANNED, deaths=1)
+    assert fold(once) == Standing(state=JobState.PLANNED, deaths=1)
     twice = [*once, Mark.INTENT, Mark.DIED]
-    assert fold(twice) == Standing(state=State.POISONED, deaths=2)
-    assert fold([*twice, Mark.AGAIN]) == Standing(state=State.PLANNED)
+    assert fold(twice) == Standing(state=JobState.POISONED, deaths=2)
+    assert fold([*twice, Mark.AGAIN]) == Standing(state=JobState.PLANNED)
 
 
 def test_doubt_is_more_than_poison() -> None:
     """A job whose last attempt died on the wire stays in doubt; it is poisoned once that is settled."""
     marks = [*LIFE, Mark.DIED, Mark.UNPAID, Mark.INTENT, Mark.WIRE, Mark.DIED]
-    assert fold(marks) == Standing(state=State.IN_DOUBT, deaths=2)
-    assert fold([*marks, Mark.UNPAID]) == Standing(state=State.POISONED, deaths=2)
-    assert fold([*marks, Mark.PAY_AGAIN]) == Standing(state=State.PLANNED)
+    assert fold(marks) == Standing(state=JobState.IN_DOUBT, deaths=2)
+    assert fold([*marks, Mark.UNPAID]) == Standing(state=JobState.POISONED, deaths=2)
+    assert fold([*marks, Mark.PAY_AGAIN]) == Standing(state=JobState.PLANNED)
 
 
 def test_no_marks_are_no_job() -> None:

@@ -1,0 +1,76 @@
+"""A batch for programs without an event loop: the same, each step awaited on the client's own thread."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiml_music._sansio.batch.job import Job
+from aiml_music.batch.batch import Batch, BatchReport
+from aiml_music.batch.outcomes import JobOutcome, Outcomes
+
+
+class BlockingBatch:
+    """Many generations into one directory; see `Batch`. Made by `MusicClient.batch`, and used in a `with`."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        run: Callable[[Callable[[], Awaitable[Any]]], Any],
+        calling: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._batch = batch
+        self._run = run
+        self._calling = calling
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            opening.enter_context(self._calling())
+            self._run(self._batch.__aenter__)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._open:
+            self._run(lambda: self._batch.__aexit__(kind, error, trace))
+
+    @property
+    def directory(self) -> Path:
+        """Where the tracks go."""
+        return self._batch.directory
+
+    def run(self, jobs: Iterable[Job] | None = None) -> Iterator[JobOutcome]:
+        """Make every track of a list that is not made yet, and yield how each job stands; see `Batch.run`."""
+        return _Coming(self._batch.run(jobs), self._run)
+
+    def run_all(self, jobs: Iterable[Job] | None = None) -> list[JobOutcome]:
+        """Do as `run`, and return all outcomes in the order of the list; see `Batch.run_all`."""
+        outcomes: list[JobOutcome] = self._run(partial(self._batch.run_all, jobs))
+        return outcomes
+
+    def stop(self) -> None:
+        """Send nothing more; what is under way comes to its end. May be called from any thread."""
+        self._batch.stop()
+
+    def report(self) -> BatchReport:
+        """Return where all jobs stand."""
+        report: BatchReport = self._run(self._batch.report)
+        return report
+
+
+class _Coming(Iterator[JobOutcome]):
+    def __init__(self, outcomes: Outcomes, run: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+        self._outcomes = outcomes
+        self._run = run
+
+    def __next__(self) -> JobOutcome:
+        # A StopAsyncIteration may leave a coroutine, and then its place in a `for` is a StopIteration.
+        outcome: JobOutcome | None = self._run(lambda: anext(self._outcomes, None))
+        if outcome is None:
+            raise StopIteration
+        return outcome
