@@ -125,6 +125,7 @@ def test_a_reference_counts_by_its_content() -> None:
         job_key(job(), HASH)
 
 
+@pytest.mark.row("147")
 def test_the_same_job_twice_is_refused() -> None:
     """Two tracks for the same words may be meant, and may be a slip that costs money."""
     jobs = [(job(label="A"), None), (job(), None), (job(label="A"), None)]
@@ -135,6 +136,7 @@ def test_the_same_job_twice_is_refused() -> None:
         list(planned([(job(), None)] * 2))
 
 
+@pytest.mark.row("147")
 def test_copies_are_numbered_on_request() -> None:
     """The first has the key it would have alone, so that asking for more later does not pay for it again."""
     jobs = [(by_reference(), HASH), (job(), None), (by_reference(), HASH), (by_reference(), HASH)]
