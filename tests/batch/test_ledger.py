@@ -18,8 +18,11 @@ from aiml_music._sansio.batch.states import IllegalTransitionError, Mark, Standi
 from aiml_music._sansio.errors import BudgetExceededError, InputError, LedgerCorruptError, LedgerError
 from aiml_music._sansio.models import Purpose
 from aiml_music.batch.ledger import Ledger
+from tests._io.system import posix
 from tests._sansio.batch.lives import legal_after
 from tests.batch.ledgers import COST, VOICE, begun, filled, many, marked, plans
+
+pytestmark = posix
 
 HASH = "ab" * 32
 
