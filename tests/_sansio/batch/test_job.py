@@ -1,5 +1,6 @@
 """A job is checked when it is made, and known by what decides its track."""
 
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ def by_reference(**changes: Any) -> Job:
 
 def test_a_job_is_kept_as_it_will_be_sent() -> None:
     """Words are read once, when the job is made."""
-    made = by_reference(lyrics="a\r\nb", audio_setting={"format": "wav"})
+    made = by_reference(reference=PurePath("songs/a.mp3"), lyrics="a\r\nb", audio_setting={"format": "wav"})
+    assert made.reference == str(PurePath("songs/a.mp3"))
     assert (made.lyrics, made.purpose, made.audio_setting) == ("a\nb", Purpose.SONG, AudioSetting(format="wav"))
     assert (made.audio_format, made.cost) == ("wav", 63_000)
     assert (job().audio_format, job().label) == ("mp3", "")
