@@ -5,7 +5,7 @@ from typing import Any
 
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.states import Mark
-from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.wire import Tracing
 from aiml_music.batch.ledger_thread import LedgerThread
@@ -66,13 +66,17 @@ class AttemptJournal:
         facts = {"status": status, "inference_id": tracing.inference_id}
         await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
 
-    async def received(self, *, sha256: str, size_bytes: int, receipt: Receipt) -> None:
+    async def received(
+        self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
+    ) -> None:
         """Note that the track is whole, and what it cost."""
         await self.mark(
             Mark.RECEIVED,
             charged=receipt.credits_used,
             sha256=sha256,
             size_bytes=size_bytes,
+            seconds=seconds,
+            flags=list(map(str, flags)) or None,
             inference_id=receipt.inference_id,
             trace_id=receipt.trace_id,
             usd_spent=None if receipt.usd_spent is None else str(receipt.usd_spent),

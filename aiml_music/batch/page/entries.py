@@ -64,7 +64,7 @@ class PageTotals:
         usd_spent: the same in US dollars; None where the service did not say.
         in_doubt: how many calls may have been paid for and gave no track.
         usd_in_doubt: what these may have cost at most.
-        failed: how many jobs were refused or set aside.
+        failed: how many jobs were refused, set aside, or charged without a track.
         written: when the page was made.
     """
 
