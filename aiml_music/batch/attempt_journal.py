@@ -1,5 +1,6 @@
 """The journal of one attempt of a job: each mark is in the ledger before what it licenses is done."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class AttemptJournal:
 
     async def head(self, status: int, tracing: Tracing) -> None:
         """Note what an answer began with."""
-        facts = {"status": status, "inference_id": tracing.inference_id}
+        facts = {"status": status, "inference_id": tracing.inference_id, "usd_spent": _text(tracing.usd_spent)}
         await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
 
     async def received(
@@ -79,7 +80,7 @@ class AttemptJournal:
             flags=list(map(str, flags)) or None,
             inference_id=receipt.inference_id,
             trace_id=receipt.trace_id,
-            usd_spent=None if receipt.usd_spent is None else str(receipt.usd_spent),
+            usd_spent=_text(receipt.usd_spent),
         )
 
     async def done(self, path: Path) -> None:
@@ -99,3 +100,7 @@ class AttemptJournal:
             )
         )
         self.latest = mark
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)

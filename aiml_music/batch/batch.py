@@ -157,7 +157,9 @@ class Batch:
         return tuple(self._unwritten)
 
     async def write_page(self) -> Path:
-        """Write `index.html`, which shows where all jobs stand, and return it; it is also written on leaving.
+        """Write `index.html`, which shows where all jobs stand, and return it.
+
+        It is also written on leaving; then of more than 40 tracks without pictures, which take their time to draw.
 
         Raises:
             OutputExistsError: there is an `index.html` of somebody else.

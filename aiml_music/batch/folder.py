@@ -19,11 +19,13 @@ from aiml_music._sansio.errors import MusicError
 from aiml_music._sansio.ports import Clock
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
-from aiml_music.batch.page.entries import PageEntry, PageTotals
+from aiml_music.batch.page.entries import PageEntry, PageState, PageTotals
 from aiml_music.batch.page.writing import write_page
 from aiml_music.batch.receipts import TrackReceipt, receipt_path, write_receipt
-from aiml_music.batch.stories import entry_from, receipt_from, seconds_of
+from aiml_music.batch.stories import entry_from, receipt_from, seconds_from, seconds_of, shown_as
 
+# To draw a minute of music takes a quarter of a second, and whoever leaves a batch waits for it.
+_MOST_DRAWN = 40
 _FAILED = (JobState.REJECTED, JobState.POISONED, JobState.PAID_LOST)
 
 
@@ -48,16 +50,17 @@ class Folder:
         except MusicError as error:
             self.unwritten.append(error)
 
-    async def write_page(self) -> Path:
+    async def write_page(self, *, pictures: bool = True) -> Path:
         """Write the page; see `Batch.write_page`."""
-        work = partial(put_page, directory=self._directory, now=self._clock.time())
+        work = partial(put_page, directory=self._directory, now=self._clock.time(), pictures=pictures)
         return await self._ledger.look(work)
 
     async def finish(self) -> None:
-        """Write the page, if there is anything to show on it."""
+        """Write the page, if there is anything to show on it; with pictures, if there are not too many to draw."""
         try:
-            if await self._ledger.do(lambda ledger: any(ledger.totals().jobs.values())):
-                await self.write_page()
+            jobs = (await self._ledger.look(Ledger.totals)).jobs
+            if any(jobs.values()):
+                await self.write_page(pictures=jobs[JobState.DONE] <= _MOST_DRAWN)
         except MusicError as error:
             self.unwritten.append(error)
 
@@ -92,19 +95,28 @@ def write_missing_receipts(ledger: Ledger, directory: Path) -> list[MusicError]:
     return failed
 
 
-def put_page(ledger: Ledger, *, directory: Path, now: float) -> Path:
-    """Write the page of a batch; it reads the ledger once for each section of it, and the tracks.
+def put_page(ledger: Ledger, *, directory: Path, now: float, pictures: bool) -> Path:
+    """Write the page of a batch; it reads the ledger piece by piece, and the tracks.
 
     Raises:
         OutputExistsError: there is an `index.html` of somebody else.
         StorageError: it could not be written.
         LedgerError: the ledger cannot be read.
     """
-    return write_page(directory, _totals(ledger, directory, now), partial(_entries, ledger, directory))
+    entries = partial(_entries, ledger, directory)
+    return write_page(directory, _totals(ledger, directory, now), entries, draw=None if pictures else lambda _file: ())
 
 
-def _entries(ledger: Ledger, directory: Path, states: tuple[JobState, ...] = ()) -> Iterator[PageEntry]:
-    return (entry_from(record, ledger, directory) for record in ledger.jobs(states))
+def _entries(ledger: Ledger, directory: Path, states: frozenset[PageState]) -> Iterator[PageEntry]:
+    wanted = [state for state in JobState if shown_as(state) in states]
+    return (entry_from(record, ledger, directory) for record in ledger.jobs(wanted))
+
+
+def _seconds(ledger: Ledger, directory: Path) -> Iterator[float]:
+    for record in ledger.jobs([JobState.DONE]):
+        track = directory / record.file_name
+        if track.is_file():
+            yield seconds_from(record, reversed(ledger.marks(record.key)), track) or 0.0
 
 
 def _totals(ledger: Ledger, directory: Path, now: float) -> PageTotals:
@@ -113,11 +125,12 @@ def _totals(ledger: Ledger, directory: Path, now: float) -> PageTotals:
         title=directory.resolve().name,
         jobs=sum(totals.jobs.values()),
         tracks=totals.jobs[JobState.DONE],
-        seconds=sum(entry.seconds or 0.0 for entry in _entries(ledger, directory, (JobState.DONE,))),
+        seconds=sum(_seconds(ledger, directory)),
         credits_used=totals.balance.spent,
         usd_spent=usd_of(totals.balance.spent),
         in_doubt=sum(1 for _ in ledger.attempts_left(JobState.IN_DOUBT)),
         usd_in_doubt=usd_of(totals.balance.in_doubt),
         failed=sum(totals.jobs[state] for state in _FAILED),
+        lost=totals.jobs[JobState.PAID_LOST],
         written=datetime.fromtimestamp(now, UTC),
     )

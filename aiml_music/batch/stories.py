@@ -5,7 +5,7 @@ It reads the ledger, and looks whether files are there; nothing is written from 
 
 import io
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -25,8 +25,8 @@ from aiml_music.batch.page.entries import PageEntry, PageState
 from aiml_music.batch.receipts import SungWith, TrackReceipt, receipt_path
 
 _UNDER_WAY = frozenset({JobState.INTENT, JobState.WIRE, JobState.RECEIVED})
+_NO_TRACK = frozenset({JobState.IN_DOUBT, JobState.PAID_LOST})
 _DIED = "The program ended while this call was under way."
-_LOST = "It was charged, and its track cannot be fetched again; to make it anew is to pay again."
 _POISONED = "Its calls died again and again without an answer. Only your word sends it again."
 _GONE = "Its track is not in this folder any more."
 
@@ -164,25 +164,32 @@ def entry_from(record: JobRecord, ledger: Ledger, directory: Path) -> PageEntry:
     story = Story.of(record, ledger)
     track = directory / record.file_name
     is_there = record.state is JobState.DONE and track.is_file()
+    kept = kept_beside(track) if record.state in _NO_TRACK else []
     return PageEntry(
         label=record.label or record.name,
-        state=PageState.ATTEMPTING if record.state in _UNDER_WAY else PageState(record.state),
-        file=track.name if is_there else None,
+        state=shown_as(record.state),
+        file=track.name if is_there else next((path.name for path in kept), None),
         receipt=receipt_path(track).name if is_there and receipt_path(track).is_file() else None,
-        seconds=_seconds(story, track) if is_there else None,
+        seconds=seconds_from(record, story.of_the_call, track) if is_there else None,
         credits_used=story.charged,
         usd_spent=story.usd,
         lyrics="" if story.job is None else story.job.lyrics,
         request_id=None if story.latest is None else story.latest.client_request_id,
-        reason=" ".join(filter(None, _reason(story, track, is_there=is_there))),
+        reason=" ".join(filter(None, _reason(story, track, kept, is_there=is_there))),
         next_step=f"aiml-music settle {_shown(directory)}" if record.state is JobState.IN_DOUBT else "",
         flags=tuple(story.facts.get("flags", ())),
     )
 
 
-def _seconds(story: Story, track: Path) -> float | None:
-    noted: float | None = story.facts.get("seconds")
-    return seconds_of(track) if noted is None and story.record.format != "pcm" else noted
+def shown_as(state: JobState) -> PageState:
+    """Return what the page calls a state."""
+    return PageState.ATTEMPTING if state in _UNDER_WAY else PageState(state)
+
+
+def seconds_from(record: JobRecord, marks: Iterable[Entry], track: Path) -> float | None:
+    """Return how long a track plays, as its marks say, or else its frames."""
+    noted: Iterator[float] = (mark.facts["seconds"] for mark in marks if "seconds" in mark.facts)
+    return next(noted, None) or (None if record.format == "pcm" else seconds_of(track))
 
 
 def _shown(directory: Path) -> str:
@@ -191,7 +198,7 @@ def _shown(directory: Path) -> str:
     return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
-def _reason(story: Story, track: Path, *, is_there: bool) -> list[str]:
+def _reason(story: Story, track: Path, kept: list[Path], *, is_there: bool) -> list[str]:
     """Return what went wrong with a job, and what there is of it, in sentences."""
     state, problem = story.record.state, story.facts.get("problem")
     if state is JobState.DONE:
@@ -199,16 +206,12 @@ def _reason(story: Story, track: Path, *, is_there: bool) -> list[str]:
     if state is JobState.RECEIVED:
         ready = hidden(track, story.of_the_call[-1].attempt or "", "ready").name
         return [f"Its track is whole, in {ready}, and gets its name when the batch is opened and {track.name} is free."]
-    if state in {JobState.IN_DOUBT, JobState.PAID_LOST}:
-        books = _LOST if state is JobState.PAID_LOST else story.facts.get("note", "")
-        return [problem or _DIED, books, *_salvage(track)]
+    if state in _NO_TRACK:
+        note = story.facts.get("note", "") if state is JobState.IN_DOUBT else ""
+        names = ", ".join(path.name for path in kept)
+        return [problem or _DIED, note, f"What came of it is in {names}." if names else ""]
     if state is JobState.POISONED:
         return [_POISONED]
     # Of a job that waits, only what its last call came to; the user's word since then is no trouble.
     last = story.marks[-1].facts.get("problem")
     return [last] if last else []
-
-
-def _salvage(track: Path) -> list[str]:
-    kept = [path.name for path in kept_beside(track)]
-    return [f"What came of it is in {', '.join(kept)}."] if kept else []
