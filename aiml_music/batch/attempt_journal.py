@@ -1,11 +1,12 @@
 """The journal of one attempt of a job: each mark is in the ledger before what it licenses is done."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.states import Mark
-from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.wire import Tracing
 from aiml_music.batch.ledger_thread import LedgerThread
@@ -63,19 +64,23 @@ class AttemptJournal:
 
     async def head(self, status: int, tracing: Tracing) -> None:
         """Note what an answer began with."""
-        facts = {"status": status, "inference_id": tracing.inference_id}
+        facts = {"status": status, "inference_id": tracing.inference_id, "usd_spent": _text(tracing.usd_spent)}
         await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
 
-    async def received(self, *, sha256: str, size_bytes: int, receipt: Receipt) -> None:
+    async def received(
+        self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
+    ) -> None:
         """Note that the track is whole, and what it cost."""
         await self.mark(
             Mark.RECEIVED,
             charged=receipt.credits_used,
             sha256=sha256,
             size_bytes=size_bytes,
+            seconds=seconds,
+            flags=list(map(str, flags)) or None,
             inference_id=receipt.inference_id,
             trace_id=receipt.trace_id,
-            usd_spent=None if receipt.usd_spent is None else str(receipt.usd_spent),
+            usd_spent=_text(receipt.usd_spent),
         )
 
     async def done(self, path: Path) -> None:
@@ -95,3 +100,7 @@ class AttemptJournal:
             )
         )
         self.latest = mark
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)

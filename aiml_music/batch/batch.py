@@ -19,15 +19,18 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from attrs import frozen
 
 from aiml_music._calls.session import Session
+from aiml_music._calls.settling import settle
 from aiml_music._io.background import start_detached
 from aiml_music._io.digest import sha256_of
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.job import Job, Plan, planned
-from aiml_music._sansio.batch.records import AttemptRecord, Totals
+from aiml_music._sansio.batch.records import AttemptRecord, JobRecord, Totals
 from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.concurrency import MOST
-from aiml_music._sansio.errors import InputError, LedgerError
-from aiml_music._sansio.options import Options
+from aiml_music._sansio.errors import InputError, LedgerError, MusicError
+from aiml_music._sansio.models import Settlement
+from aiml_music._sansio.options import UNSET, Options
+from aiml_music.batch.folder import Folder, write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.lock import DirectoryLock
@@ -35,6 +38,7 @@ from aiml_music.batch.making import Maker
 from aiml_music.batch.outcomes import JobOutcome, Outcomes
 from aiml_music.batch.resume import resume
 from aiml_music.batch.runner import Run, Workplace
+from aiml_music.batch.settling import JobSettlement, Settler, send_again
 
 
 @frozen(kw_only=True)
@@ -54,7 +58,10 @@ class Batch:
     """Many generations into one directory: durable, resumable, within a budget. Made by `AsyncMusicClient.batch`.
 
     `async with` opens the directory, which one process at a time may do, and settles what an earlier run left under
-    way. On leaving, nothing more is sent, and what is under way comes to its end.
+    way. On leaving, nothing more is sent, what is under way comes to its end, and `index.html` is written.
+
+    Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics: the ledger can be read by its
+    owner alone (mode 0600), the others by whom the umask lets.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Batch:
         self._scope = anyio.CancelScope()
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
+        self._unwritten: list[MusicError] = []
         self.directory = Path(directory)
 
     async def __aenter__(self) -> Self:
@@ -88,8 +96,8 @@ class Batch:
             LedgerCorruptError: its ledger cannot be trusted.
             LedgerError: it cannot be opened or made.
         """
-        ledger = await anyio.to_thread.run_sync(self._open)
-        self._ledger = LedgerThread(ledger)
+        self._unwritten.clear()
+        self._ledger = LedgerThread(await anyio.to_thread.run_sync(self._open))
         return self
 
     async def __aexit__(
@@ -101,6 +109,7 @@ class Batch:
         try:
             with anyio.CancelScope(shield=True):
                 await self._run_ended()
+                await self._folder.finish()
         finally:
             self._ledger = None
             self._held.close()
@@ -139,6 +148,70 @@ class Batch:
         """Return where all jobs stand."""
         return await self._opened.do(_reported)
 
+    @property
+    def unwritten(self) -> tuple[MusicError, ...]:
+        """Why receipts and the page could not be written; no track is the worse for it.
+
+        Receipts are tried again when the batch is opened again, the page whenever it is closed.
+        """
+        return tuple(self._unwritten)
+
+    async def write_page(self) -> Path:
+        """Write `index.html`, which shows where all jobs stand, and return it.
+
+        It is also written on leaving; then of more than 40 tracks without pictures, which take their time to draw.
+
+        Raises:
+            OutputExistsError: there is an `index.html` of somebody else.
+            StorageError: it could not be written.
+            LedgerError: the ledger cannot be read.
+        """
+        return await self._folder.write_page()
+
+    async def settle(self, *, wait: float | None = None, absent_is_unpaid: bool = False) -> list[JobSettlement]:
+        """Ask the service's own books about every call in doubt, and write down what they say.
+
+        What was proven unpaid is planned again; nothing is sent from here. A call that cannot be looked up stays as it
+        was, its error among the results.
+
+        Args:
+            wait: seconds to keep looking while a job is in doubt, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
+            absent_is_unpaid: your word that calls which are in no book half an hour after they were sent were not paid;
+                their jobs are planned again. Should one have been paid all the same, it is paid twice.
+
+        Raises:
+            InputError: `wait` is no number of seconds.
+            LedgerError: the ledger cannot be read or written.
+        """
+        settler = Settler(self._opened, self._looked_up, self._session.clock)
+        return await settler.settle(wait=wait, absent_is_unpaid=absent_is_unpaid)
+
+    async def pay_again(self, label_or_key: str, *, reason: str) -> JobRecord:
+        """Have a job sent again by the next run, though it may have been paid for, or was; or was refused.
+
+        Args:
+            label_or_key: the job's label, its key, or the name of its file.
+            reason: why, in your words; it stays in the ledger.
+
+        Raises:
+            InputError: no job or several are called so; or it is to be made anyway, under way, or done.
+            LedgerError: the ledger cannot be read or written.
+        """
+        now = self._session.clock.time()
+        return await self._opened.do(lambda ledger: send_again(ledger, label_or_key, reason=reason, now=now))
+
+    async def _looked_up(self, client_request_id: str, sent_at: float, model: str | None) -> Settlement:
+        return await settle(
+            self._session,
+            self._options,
+            client_request_id,
+            sent_at=sent_at,
+            model=model,
+            attempts=1,
+            wait=None,
+            timeout=UNSET,
+        )
+
     def _open(self) -> Ledger:
         now = self._session.clock.time
         try:
@@ -149,8 +222,13 @@ class Batch:
             held.enter_context(DirectoryLock.take(self.directory, now=now()))
             ledger = held.enter_context(Ledger.open(self.directory))
             resume(ledger, self.directory, now=now)
+            self._unwritten += write_missing_receipts(ledger, self.directory)
             self._held = held.pop_all()
         return ledger
+
+    @property
+    def _folder(self) -> Folder:
+        return Folder(self.directory, self._opened, self._session.clock, self._unwritten)
 
     @property
     def _opened(self) -> LedgerThread:
@@ -189,6 +267,7 @@ class Batch:
             ledger=ledger,
             directory=self.directory,
             make=Maker(self._session, self._options, self.directory, ledger).track,
+            keep=Folder(self.directory, ledger, self._session.clock, self._unwritten).keep_receipt,
             clock=self._session.clock,
             budget=self._budget,
             width=self._width,

@@ -31,6 +31,9 @@ from aiml_music.batch.resume import ATTEMPT_PREFIX
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
 """Makes the track of a job in one paid call that the journal licenses."""
 
+Keep = Callable[[JobRecord], Awaitable[None]]
+"""Does what is left to do for a track that is there, and raises nothing of its own."""
+
 _PAGE = 50
 
 
@@ -45,6 +48,7 @@ class Workplace:
     ledger: LedgerThread
     directory: Path
     make: Make
+    keep: Keep
     clock: Clock
     budget: Budget
     width: int
@@ -115,6 +119,7 @@ class Run:
                     break
             else:
                 self._noted(None)
+                await self._workplace.keep(record)
                 await self._tell(record, JobState.DONE, track=track)
                 return
         if errors:
