@@ -73,6 +73,7 @@ class Batch:
         self._width = max_concurrency or MOST
         self._number_copies = number_copies
         self._held = ExitStack()
+        self._heard = ExitStack()
         self._ledger: LedgerThread | None = None
         self._run: Run | None = None
         self._scope = anyio.CancelScope()
@@ -103,6 +104,7 @@ class Batch:
                 await self._run_ended()
         finally:
             self._ledger = None
+            self._heard.close()
             self._held.close()
 
     def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
@@ -135,6 +137,12 @@ class Batch:
         self.stop()
         self._scope.cancel()
 
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """The names of the files that are being made now, in the order in which they were begun."""
+        records = () if self._run is None else tuple(self._run.under_way.values())
+        return tuple(record.file_name for record in records)
+
     async def report(self) -> BatchReport:
         """Return where all jobs stand."""
         return await self._opened.do(_reported)
@@ -162,9 +170,11 @@ class Batch:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
+        self._heard.close()
         self._ended, self._failure, self._scope = anyio.Event(), None, anyio.CancelScope()
         # A buffer without an end: outcomes are small, and nobody need listen.
         telling, coming = anyio.create_memory_object_stream[JobOutcome](math.inf)
+        self._heard.enter_context(coming)
         start_detached(partial(self._work, ledger, jobs, telling), name=f"aiml_music batch {self.directory.name}")
         return coming
 
