@@ -160,7 +160,7 @@ def test_modules_are_small_and_named_after_what_is_inside(file: str) -> None:
     assert not {*Path(file).with_suffix("").parts} & {"base", "common", "helpers", "manager", "utils"}
     text = (PACKAGE / file).read_text(encoding="utf-8")
     # What is said to users takes no room: two doors have as many words as lines of code.
-    assert len(text.splitlines()) - docstring_lines(ast.parse(text)) <= 320
+    assert len(text.splitlines()) - docstring_lines(ast.parse(text)) <= 360
 
 
 def docstring_lines(tree: ast.Module) -> int:
