@@ -1,15 +1,21 @@
 """The journal of one attempt of a job: each mark is in the ledger before what it licenses is done."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.states import Mark
+from aiml_music._sansio.errors import NotSentError
 from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.wire import Tracing
 from aiml_music.batch.ledger_thread import LedgerThread
+
+
+class StoppedError(NotSentError):
+    """The batch was stopped before this call had its turn."""
 
 
 class AttemptJournal:
@@ -29,11 +35,13 @@ class AttemptJournal:
         client_request_id: str,
         cost: int,
         budget: Budget,
+        stopped: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._budget = budget
         self._cost = cost
+        self._stopped = stopped
         self.key = key
         self.attempt = attempt
         self.client_request_id = client_request_id
@@ -45,7 +53,10 @@ class AttemptJournal:
         Raises:
             BudgetExceededError: it could overrun the budget.
             LedgerError: it could not be written.
+            StoppedError: it waited in the queue, and nothing more is to be sent.
         """
+        if self._stopped():
+            raise StoppedError("The batch was stopped before this call was made.")
         await self._ledger.do(
             lambda ledger: ledger.begin(
                 self.key,

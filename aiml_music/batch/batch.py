@@ -80,6 +80,7 @@ class Batch:
         self._width = max_concurrency or MOST
         self._number_copies = number_copies
         self._held = ExitStack()
+        self._heard = ExitStack()
         self._ledger: LedgerThread | None = None
         self._run: Run | None = None
         self._scope = anyio.CancelScope()
@@ -112,6 +113,7 @@ class Batch:
                 await self._folder.finish()
         finally:
             self._ledger = None
+            self._heard.close()
             self._held.close()
 
     def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
@@ -143,6 +145,12 @@ class Batch:
         """Stop at once: tracks that are coming in may land for half a minute, other calls are left in doubt."""
         self.stop()
         self._scope.cancel()
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """The names of the files that are being made now, in the order in which they were begun."""
+        records = () if self._run is None else tuple(self._run.under_way.values())
+        return tuple(record.file_name for record in records)
 
     async def report(self) -> BatchReport:
         """Return where all jobs stand."""
@@ -240,9 +248,11 @@ class Batch:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
+        self._heard.close()
         self._ended, self._failure, self._scope = anyio.Event(), None, anyio.CancelScope()
         # A buffer without an end: outcomes are small, and nobody need listen.
         telling, coming = anyio.create_memory_object_stream[JobOutcome](math.inf)
+        self._heard.enter_context(coming)
         start_detached(partial(self._work, ledger, jobs, telling), name=f"aiml_music batch {self.directory.name}")
         return coming
 

@@ -65,6 +65,6 @@ class Outcomes(AsyncIterator[JobOutcome]):
             self._coming = self._start()
         try:
             return await self._coming.receive()
-        except anyio.EndOfStream:
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
             await self._finish()
             raise StopAsyncIteration from None

@@ -22,7 +22,7 @@ from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
 from aiml_music._sansio.ports import Clock
-from aiml_music.batch.attempt_journal import AttemptJournal
+from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.outcomes import JobOutcome
@@ -35,6 +35,7 @@ Keep = Callable[[JobRecord], Awaitable[None]]
 """Does what is left to do for a track that is there, and raises nothing of its own."""
 
 _PAGE = 50
+_LONGEST_SLEEP = 1.0
 
 
 @frozen(kw_only=True)
@@ -64,6 +65,7 @@ class Run:
 
     Attributes:
         halt: why nothing more is sent; None while there is no reason.
+        under_way: the jobs that are being done, by their keys.
     """
 
     _workplace: Workplace
@@ -73,6 +75,7 @@ class Run:
     _stopped: bool = field(default=False, init=False)
     _rest_until: float = field(default=-math.inf, init=False)
     halt: MusicError | None = field(default=None, init=False)
+    under_way: dict[str, JobRecord] = field(factory=dict, init=False)
 
     def stop(self) -> None:
         """Begin no other call; those under way come to their end."""
@@ -100,9 +103,11 @@ class Run:
         group.start_soon(self._job, record, slots)
 
     async def _job(self, record: JobRecord, slots: anyio.Semaphore) -> None:
+        self.under_way[record.key] = record
         try:
             await self._done(record)
         finally:
+            del self.under_way[record.key]
             slots.release()
 
     async def _done(self, record: JobRecord) -> None:
@@ -111,6 +116,8 @@ class Run:
         while not self._stopped:
             try:
                 track = await self._attempt(record)
+            except StoppedError:
+                break
             except MusicError as error:
                 if self._halts(error):
                     return
@@ -134,7 +141,7 @@ class Run:
             self._rest_until = max(self._rest_until, clock.monotonic() + following.rest)
         if following.repeat is None:
             return False
-        await clock.sleep(following.repeat)
+        await self._sleep_until(clock.monotonic() + following.repeat)
         await self._rested()
         return True
 
@@ -147,6 +154,7 @@ class Run:
             client_request_id=str(uuid.uuid4()),
             cost=record.cost,
             budget=self._workplace.budget,
+            stopped=lambda: self._stopped,
         )
         try:
             return await self._workplace.make(record, journal)
@@ -188,7 +196,7 @@ class Run:
 
     def _halt(self, error: MusicError) -> None:
         self.halt = self.halt or error
-        self._stopped = True
+        self.stop()
 
     def _noted(self, error: MusicError | None) -> None:
         self._brake = self._brake.after(error)
@@ -196,9 +204,14 @@ class Run:
             self._halt(_braked(self._brake.pause, error))
 
     async def _rested(self) -> None:
+        while not self._stopped and self._rest_until > self._workplace.clock.monotonic():
+            await self._sleep_until(self._rest_until)
+
+    async def _sleep_until(self, moment: float) -> None:
+        """Sleep a second at a time: a stop may come from any thread, and is not to wait for a service that is busy."""
         clock = self._workplace.clock
-        while not self._stopped and (left := self._rest_until - clock.monotonic()) > 0:
-            await clock.sleep(left)
+        while not self._stopped and (left := moment - clock.monotonic()) > 0:
+            await clock.sleep(min(left, _LONGEST_SLEEP))
 
     async def _tell(
         self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
