@@ -94,7 +94,7 @@ def batch(
     wish = _Wish(listed=listed, directory=output, budget=budget, concurrency=concurrency, number_copies=number_copies)
     ending = _Ending()
     run(lambda: _made(wish, ending, screen))
-    options = [*_option("--budget", budget), *_option("--concurrency", concurrency)]
+    options = [] if concurrency is None else ["--concurrency", str(concurrency)]
     again = again_of(jobs, output, *options, *(["--number-copies"] if number_copies else []))
     return _told(wish, ending, again, as_json=as_json, screen=screen)
 
@@ -112,6 +112,8 @@ async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> None:
         board = BatchBoard(screen=screen, jobs=len(wish.listed.jobs), spent=spent, under_way=lambda: opened.under_way)
         with board.shown():
             await _run(opened, wish.listed, board, ending, screen)
+    for error in opened.unwritten:
+        screen.tell("Not written: ", f"{error.message} No track is the worse for it.", style="yellow")
 
 
 async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Ending, screen: Screen) -> None:
@@ -142,10 +144,6 @@ async def _heed_signals(opened: Batch, ending: _Ending, screen: Screen, *, task_
                 screen.tell("Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt.")
 
 
-def _option(name: str, value: object) -> list[str]:
-    return [] if value is None else [name, str(value)]
-
-
 def _told(wish: _Wish, ending: _Ending, again: str, *, as_json: bool, screen: Screen) -> BatchExit:
     """Print how it ended, and return the exit code."""
     stopped = ending.stopped
@@ -159,7 +157,7 @@ def _told(wish: _Wish, ending: _Ending, again: str, *, as_json: bool, screen: Sc
         if stopped is None:
             raise
         return BatchExit.BRAKE
-    code, following = ending.code(standing), next_command(standing, again, stopped)
+    code, following = ending.code(standing), next_command(standing, again, budget=wish.budget, stopped=stopped)
     if as_json:
         why = None if stopped is None else {"type": type(stopped).__name__, "message": stopped.message}
         document = standing_document(standing, following) | {"stopped": why, "exit_code": int(code)}

@@ -134,7 +134,7 @@ def _words(entry: Entry) -> Iterator[str]:
         case Mark.PAID:
             yield "it was charged"
         case Mark.SOUGHT:
-            yield "the usage log settled nothing"
+            yield str(facts.get("note", "the usage log settled nothing")).rstrip(".")
     if entry.mark is Mark.IN_DOUBT and "problem" in facts:
         yield str(facts["problem"]).rstrip(".")
     if facts.get("inference_id") is not None and entry.mark is Mark.HEAD:

@@ -4,6 +4,7 @@ Pure; printing is left to `screen`, errors to `faults`.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -124,6 +125,8 @@ def plain(value: Any) -> Any:
             return str(value)
         case Decimal() | Path():
             return str(value)
+        case datetime():
+            return value.isoformat()
         case Mapping():
             return {str(name): plain(item) for name, item in value.items()}
         case list() | tuple():

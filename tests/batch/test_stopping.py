@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aiml_music import Batch, Job, JobOutcome, JobState
+from aiml_music import Batch, Event, EventKind, Job, JobState
 from aiml_music.testing import FakeClock
 from tests.answers import VOICE_ID, answer, envelope
 from tests.calls import MADE, client_of
@@ -23,20 +23,19 @@ def jobs(count: int) -> list[Job]:
     return [Job(label=f"Song {number}", lyrics="la", refer_voice=VOICE_ID) for number in range(count)]
 
 
-async def stopped_after_the_first(batch: Batch, count: int) -> list[JobOutcome]:
-    """Run jobs, stop as soon as one has ended, and return what came all the same."""
-    outcomes = []
-    async for outcome in batch.run(jobs(count)):
-        batch.stop()
-        outcomes.append(outcome)
-    return outcomes
-
-
 async def test_what_waits_in_the_queue_is_not_sent_after_a_stop(tmp_path: Path) -> None:
     """Jobs that were begun and had no turn yet stay planned, and cost nothing."""
+    opened: list[Batch] = []
+
+    def stop_at_the_first_answer(event: Event) -> None:
+        if event.kind is EventKind.ANSWERED:
+            opened[0].stop()
+
     with loopback([MADE], [MADE], [MADE]) as server:
-        async with client_of(server, max_concurrency=1) as client, client.batch(tmp_path / "songs") as batch:
-            outcomes = await stopped_after_the_first(batch, 3)
+        client = client_of(server, max_concurrency=1, on_event=stop_at_the_first_answer)
+        async with client, client.batch(tmp_path) as batch:
+            opened.append(batch)
+            outcomes = await batch.run_all(jobs(3))
             totals = (await batch.report()).totals
     assert [outcome.state for outcome in outcomes] == [JobState.DONE]
     assert len(server.requests) == 1
@@ -70,4 +69,4 @@ async def test_what_is_being_made_is_named(tmp_path: Path) -> None:
             assert batch.under_way == ()
             await batch.run_all(jobs(1))
             assert batch.under_way == ()
-    assert set(seen) == {("Song-0.mp3",)}
+    assert set(seen) == {(), ("Song-0.mp3",)}
