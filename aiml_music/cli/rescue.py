@@ -10,7 +10,6 @@ from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.lock import DirectoryLock
 from aiml_music.batch.resume import resume
 from aiml_music.cli.batch_report import facts_of
-from aiml_music.cli.faults import CommandError
 from aiml_music.cli.parameters import AsJson, OnScreen
 from aiml_music.cli.standing import check_is_batch, standing_of
 
@@ -60,15 +59,8 @@ def rescue(
 
 
 def salvaged_in(directory: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files in which something of a track is that has no name of its own, and what each is.
-
-    Raises:
-        CommandError: the directory cannot be read.
-    """
-    try:
-        for path in sorted(directory.iterdir()):
-            named = _SALVAGED.search(path.name) or _HIDDEN.search(path.name)
-            if named:
-                yield path, named[1]
-    except OSError as error:
-        raise CommandError(f"{str(directory)!r} cannot be read: {error.strerror}.") from None
+    """Yield the files in which something of a track is that has no name of its own, and what each is."""
+    for path in sorted(directory.iterdir()):
+        named = _SALVAGED.search(path.name) or _HIDDEN.search(path.name)
+        if named:
+            yield path, named[1]

@@ -35,7 +35,7 @@ def settle(
     Args:
         directory: Where the batch is.
         wait: Seconds to keep looking; a charge may be listed half an hour late. Left out: one look.
-        absent_is_unpaid: Your word that what is not listed after half an hour was not paid; if it was, it is paid twice.
+        absent_is_unpaid: Your word that a call which is not listed half an hour later was not paid. You may pay twice.
         pay_again: Ask nothing, and have the job of this label sent again, though it may be paid twice.
         as_json: Print one JSON document instead of lines.
         screen: Where to print.

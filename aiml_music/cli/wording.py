@@ -121,9 +121,7 @@ def reference_document(reference: Reference) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Return a value of the library as JSON values; money stays a decimal, written as a string."""
     match value:
-        case Enum():
-            return str(value)
-        case Decimal() | Path():
+        case Enum() | Decimal() | Path():
             return str(value)
         case datetime():
             return value.isoformat()
