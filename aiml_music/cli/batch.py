@@ -35,10 +35,12 @@ class _Ending:
     Attributes:
         stopped: why it sent nothing more by itself.
         interruptions: how often somebody asked it to end.
+        unwritten: why receipts or the page could not be written.
     """
 
     stopped: MusicError | None = None
     interruptions: int = 0
+    unwritten: tuple[MusicError, ...] = ()
 
     def code(self, standing: Standing) -> BatchExit:
         """Return the exit code."""
@@ -93,14 +95,13 @@ def batch(
     listed = job_list_of(jobs, number_copies=number_copies, screen=screen)
     wish = _Wish(listed=listed, directory=output, budget=budget, concurrency=concurrency, number_copies=number_copies)
     ending = _Ending()
-    for error in run(lambda: _made(wish, ending, screen)):
-        screen.tell("Not written: ", f"{error.message} No track is the worse for it.", style="yellow")
+    run(lambda: _made(wish, ending, screen))
     options = [] if concurrency is None else ["--concurrency", str(concurrency)]
     again = again_of(jobs, output, *options, *(["--number-copies"] if number_copies else []))
     return _told(wish, ending, again, as_json=as_json, screen=screen)
 
 
-async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> tuple[MusicError, ...]:
+async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> None:
     client = client_of(None, max_concurrency=wish.concurrency)
     opened = client.batch(
         wish.directory,
@@ -113,7 +114,7 @@ async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> tuple[MusicErro
         board = BatchBoard(screen=screen, jobs=len(wish.listed.jobs), spent=spent, under_way=lambda: opened.under_way)
         with board.shown():
             await _run(opened, wish.listed, board, ending, screen)
-    return opened.unwritten
+    ending.unwritten = opened.unwritten
 
 
 async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Ending, screen: Screen) -> None:
@@ -148,6 +149,8 @@ def _heeding_signals(act: Callable[[], None]) -> Iterator[None]:
 
 def _told(wish: _Wish, ending: _Ending, again: str, *, as_json: bool, screen: Screen) -> BatchExit:
     """Print how it ended, and return the exit code."""
+    for error in ending.unwritten:
+        screen.tell("Not written: ", f"{error.message} No track is the worse for it.", style="yellow")
     stopped = ending.stopped
     why = None if stopped is None else {"type": type(stopped).__name__, "message": stopped.message}
     if stopped is not None:
