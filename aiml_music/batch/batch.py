@@ -69,10 +69,9 @@ class Batch:
         session: Session,
         options: Options,
         directory: str | PathLike[str],
-        *,
         budget: Decimal | int | str | None,
         max_concurrency: int | None,
-        number_copies: bool,
+        number_copies: bool,  # noqa: FBT001 - given in the order of `AsyncMusicClient.batch`
     ) -> None:
         self._session = session
         self._options = options
