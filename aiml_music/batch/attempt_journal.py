@@ -35,13 +35,13 @@ class AttemptJournal:
         client_request_id: str,
         cost: int,
         budget: Budget,
-        stopped: Callable[[], bool],
+        on_turn: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._budget = budget
         self._cost = cost
-        self._stopped = stopped
+        self._on_turn = on_turn
         self.key = key
         self.attempt = attempt
         self.client_request_id = client_request_id
@@ -55,8 +55,7 @@ class AttemptJournal:
             LedgerError: it could not be written.
             StoppedError: it waited in the queue, and nothing more is to be sent.
         """
-        if self._stopped():
-            raise StoppedError("The batch was stopped before this call was made.")
+        self._on_turn()
         await self._ledger.do(
             lambda ledger: ledger.begin(
                 self.key,

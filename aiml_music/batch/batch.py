@@ -147,7 +147,7 @@ class Batch:
 
     @property
     def under_way(self) -> tuple[str, ...]:
-        """The names of the files that are being made now, in the order in which they were begun."""
+        """The names of the files whose calls are being made now, in the order in which they were begun."""
         records = () if self._run is None else tuple(self._run.under_way.values())
         return tuple(record.file_name for record in records)
 

@@ -6,6 +6,7 @@ Decides nothing: what a failure means, whether it is repeated and when to stop i
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Run:
 
     Attributes:
         halt: why nothing more is sent; None while there is no reason.
-        under_way: the jobs that are being done, by their keys.
+        under_way: the jobs whose call has its turn, by their keys.
     """
 
     _workplace: Workplace
@@ -103,11 +104,9 @@ class Run:
         group.start_soon(self._job, record, slots)
 
     async def _job(self, record: JobRecord, slots: anyio.Semaphore) -> None:
-        self.under_way[record.key] = record
         try:
             await self._done(record)
         finally:
-            del self.under_way[record.key]
             slots.release()
 
     async def _done(self, record: JobRecord) -> None:
@@ -154,7 +153,7 @@ class Run:
             client_request_id=str(uuid.uuid4()),
             cost=record.cost,
             budget=self._workplace.budget,
-            stopped=lambda: self._stopped,
+            on_turn=partial(self._begin, record),
         )
         try:
             return await self._workplace.make(record, journal)
@@ -167,6 +166,14 @@ class Run:
             with anyio.CancelScope(shield=True):
                 await self._judge(journal, None)
             raise
+        finally:
+            self.under_way.pop(record.key, None)
+
+    def _begin(self, record: JobRecord) -> None:
+        """Let a call that has its turn be made, unless the batch was stopped while it waited."""
+        if self._stopped:
+            raise StoppedError("The batch was stopped before this call was made.")
+        self.under_way[record.key] = record
 
     async def _judge(self, journal: AttemptJournal, error: MusicError | None) -> None:
         """Put into the ledger what an attempt came to, as far as this process can know.

@@ -22,6 +22,7 @@ from aiml_music.cli.probe import probe
 from aiml_music.cli.rescue import rescue
 from aiml_music.cli.sandbox import sandbox
 from aiml_music.cli.screen import Screen, Streams
+from aiml_music.cli.settle import settle
 from aiml_music.cli.status import status
 from aiml_music.cli.upload import upload
 
@@ -77,7 +78,7 @@ def _app(screen: Screen) -> App:
         version=f"{_NAME} {__version__}",
         console=screen.out,
     )
-    commands: tuple[Callable[..., Any], ...] = (upload, generate, status, rescue, probe, sandbox, demo)
+    commands: tuple[Callable[..., Any], ...] = (upload, generate, status, settle, rescue, probe, sandbox, demo)
     for command in commands:
         app.command(command)
     app.command(batch, help_epilogue=_table(BATCH_MEANINGS))

@@ -3,9 +3,10 @@
 Two readings of Ctrl-C: the first lets what is paid for come in, the second ends at once. Neither pays anything twice.
 """
 
+import shlex
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from anyio.abc import TaskStatus
@@ -13,7 +14,7 @@ from attrs import define, frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
+from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError
 from aiml_music.batch.batch import Batch
 from aiml_music.cli.batch_board import BatchBoard
 from aiml_music.cli.batch_report import again_of, exit_of, next_command, say_standing, standing_document
@@ -24,8 +25,6 @@ from aiml_music.cli.job_list import JobList, job_list_of
 from aiml_music.cli.parameters import AsJson, OnScreen, Switch
 from aiml_music.cli.screen import Screen
 from aiml_music.cli.standing import Standing, standing_of
-
-_HALTS = (BudgetExceededError, SpendBrakeError, LedgerError)
 
 
 @define
@@ -94,7 +93,7 @@ def batch(
     wish = _Wish(listed=listed, directory=output, budget=budget, concurrency=concurrency, number_copies=number_copies)
     ending = _Ending()
     run(lambda: _made(wish, ending, screen))
-    options = [*_option("--budget", budget), *_option("--concurrency", concurrency)]
+    options = [] if concurrency is None else ["--concurrency", str(concurrency)]
     again = again_of(jobs, output, *options, *(["--number-copies"] if number_copies else []))
     return _told(wish, ending, again, as_json=as_json, screen=screen)
 
@@ -112,6 +111,8 @@ async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> None:
         board = BatchBoard(screen=screen, jobs=len(wish.listed.jobs), spent=spent, under_way=lambda: opened.under_way)
         with board.shown():
             await _run(opened, wish.listed, board, ending, screen)
+    for error in opened.unwritten:
+        screen.tell("Not written: ", f"{error.message} No track is the worse for it.", style="yellow")
 
 
 async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Ending, screen: Screen) -> None:
@@ -123,8 +124,6 @@ async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Endin
         except MusicError as error:
             ending.stopped = error
         listening.cancel_scope.cancel()
-    if ending.stopped is not None and not isinstance(ending.stopped, _HALTS):
-        raise ending.stopped
 
 
 async def _heed_signals(opened: Batch, ending: _Ending, screen: Screen, *, task_status: TaskStatus[None]) -> None:
@@ -142,28 +141,23 @@ async def _heed_signals(opened: Batch, ending: _Ending, screen: Screen, *, task_
                 screen.tell("Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt.")
 
 
-def _option(name: str, value: object) -> list[str]:
-    return [] if value is None else [name, str(value)]
-
-
 def _told(wish: _Wish, ending: _Ending, again: str, *, as_json: bool, screen: Screen) -> BatchExit:
     """Print how it ended, and return the exit code."""
     stopped = ending.stopped
+    why = None if stopped is None else {"type": type(stopped).__name__, "message": stopped.message}
     if stopped is not None:
-        screen.tell("Stopped: ", in_words_of_the_command(stopped.message), style="bold red")
-        screen.tell("", in_words_of_the_command(stopped.hint or ""))
-    try:
-        standing = standing_of(wish.directory, wish.listed.keys)
-    except LedgerError:
-        # It is the ledger that failed, which was said already.
-        if stopped is None:
-            raise
-        return BatchExit.BRAKE
-    code, following = ending.code(standing), next_command(standing, again, stopped)
-    if as_json:
-        why = None if stopped is None else {"type": type(stopped).__name__, "message": stopped.message}
-        document = standing_document(standing, following) | {"stopped": why, "exit_code": int(code)}
-        screen.document({"batch": document, "service": service()})
+        screen.tell("Stopped: ", in_words_of_the_command(" ".join(filter(None, (stopped.message, stopped.hint)))))
+    document: dict[str, Any] | None = None
+    if isinstance(stopped, LedgerError):
+        # It is not asked again: its trouble may be that of a disk.
+        code = BatchExit.BRAKE
+        screen.tell("Next: ", shlex.join(["aiml-music", "status", str(wish.directory)]))
     else:
-        say_standing(standing, following, screen)
+        standing = standing_of(wish.directory, wish.listed.keys)
+        code, following = ending.code(standing), next_command(standing, again, budget=wish.budget, stopped=stopped)
+        document = standing_document(standing, following)
+        if not as_json:
+            say_standing(standing, following, screen)
+    if as_json:
+        screen.document({"batch": document, "stopped": why, "exit_code": int(code), "service": service()})
     return code

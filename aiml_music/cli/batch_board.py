@@ -14,13 +14,12 @@ from aiml_music._sansio.batch.states import JobState
 from aiml_music.batch.outcomes import JobOutcome
 from aiml_music.cli.batch_report import WORDS
 from aiml_music.cli.screen import Screen, visible
-from aiml_music.cli.wording import cost, seconds
+from aiml_music.cli.wording import cost
 
 MOST_ROWS = 20
 """Of jobs under way: hundreds of rows that change all the time keep a terminal from anything else."""
 
 _LOST = frozenset({JobState.IN_DOUBT, JobState.PAID_LOST})
-_BY_ITSELF = frozenset({JobState.DONE, JobState.PLANNED})
 
 
 @define(eq=False, kw_only=True)
@@ -106,5 +105,4 @@ class BatchBoard:
         told = [f"{outcome.label or outcome.path.name}: {word}"]
         if outcome.track is not None and outcome.receipt is not None:
             told += [outcome.path.name, cost(outcome.receipt.credits_used, outcome.receipt.usd_spent)]
-            told += [f"took {seconds(outcome.receipt.elapsed)}"]
         return ", ".join(told) + (f": {outcome.error.message}" if outcome.error is not None else "")

@@ -29,7 +29,8 @@ WORDS = {
     JobState.CANCELLED: "cancelled",
 }
 _MOST_SHOWN = 20
-_UNDER_WAY = (JobState.INTENT, JobState.WIRE)
+_TO_BE_DONE = {JobState.PLANNED, JobState.INTENT, JobState.WIRE}
+_BY_THE_USERS_WORD = {JobState.PAID_LOST, JobState.POISONED}
 
 
 def exit_of(standing: Standing) -> BatchExit:
@@ -39,25 +40,30 @@ def exit_of(standing: Standing) -> BatchExit:
     return BatchExit.ALL_DONE if set(_present(standing.listed)) <= {JobState.DONE} else BatchExit.NOT_MADE
 
 
-def next_command(standing: Standing, again: str, stopped: MusicError | None = None) -> str:
+def next_command(
+    standing: Standing, again: str, *, budget: str | None = None, stopped: MusicError | None = None
+) -> str:
     """Return what to type next; empty where there is nothing left to do.
 
     Args:
         standing: how the batch stands.
-        again: the command that goes on with it.
+        again: the command that goes on with it, without its budget.
+        budget: what the budget was; None is no limit.
         stopped: why it sends nothing more.
     """
     place = shlex.quote(str(standing.directory))
-    jobs = _present(standing.jobs)
+    more = f"{again} --budget MORE"
+    again = again if budget is None else f"{again} --budget {shlex.quote(budget)}"
+    jobs = set(_present(standing.jobs))
     if isinstance(stopped, BudgetExceededError):
-        return f"{again}, with a higher --budget"
+        return more
     if JobState.IN_DOUBT in jobs:
         return f"aiml-music settle {place}"
     if JobState.RECEIVED in jobs:
         return f"aiml-music rescue {place}"
-    if JobState.PLANNED in jobs or JobState.INTENT in jobs or JobState.WIRE in jobs:
+    if jobs & _TO_BE_DONE:
         return again
-    if JobState.PAID_LOST in jobs or JobState.POISONED in jobs:
+    if jobs & _BY_THE_USERS_WORD:
         return f"aiml-music settle {place} --pay-again LABEL"
     return f"{again}, once the rows that were refused are corrected" if JobState.REJECTED in jobs else ""
 
@@ -77,8 +83,9 @@ def say_standing(standing: Standing, following: str, screen: Screen) -> None:
 def facts_of(standing: Standing) -> dict[str, str]:
     """Return the numbers of a batch, by name."""
     balance = standing.balance
-    facts = {WORDS[state]: f"{count:,}" for state, count in _present(standing.jobs).items()}
-    facts |= {"jobs": f"{sum(standing.jobs.values()):,}", "spent": money(balance.spent)}
+    facts = {"jobs": f"{sum(standing.jobs.values()):,}"}
+    facts |= {WORDS[state]: f"{count:,}" for state, count in _present(standing.jobs).items()}
+    facts["spent"] = money(balance.spent)
     if balance.in_doubt:
         facts["money in doubt"] = money(balance.in_doubt)
     if balance.reserved:

@@ -108,14 +108,15 @@ class _Check:
 
 
 def _refused(path: Path, complaints: list[str], screen: Screen) -> CommandError:
+    if len(complaints) == 1:
+        return CommandError(complaints[0], "Correct the list, and type the same command again: nothing was sent.")
     for complaint in complaints[:_MOST_SHOWN]:
         screen.note(complaint)
     left = len(complaints) - _MOST_SHOWN
     if left > 0:
         screen.note(f"... and {left:,} more.")
-    number = "One thing is" if len(complaints) == 1 else f"{len(complaints):,} things are"
     return CommandError(
-        f"{number} wrong with {path.name}, as said above; nothing was sent.",
+        f"{len(complaints):,} things are wrong with {path.name}, as said above; nothing was sent.",
         "Correct the list, and type the same command again.",
         {"complaints": complaints[:_MOST_SHOWN]},
     )

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from aiml_music.batch.folder import write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.lock import DirectoryLock
 from aiml_music.batch.resume import resume
 from aiml_music.cli.batch_report import facts_of
-from aiml_music.cli.faults import CommandError
 from aiml_music.cli.parameters import AsJson, OnScreen
 from aiml_music.cli.standing import check_is_batch, standing_of
 
@@ -43,6 +43,9 @@ def rescue(
     check_is_batch(directory)
     with DirectoryLock.take(directory, now=time.time()), Ledger.open(directory) as ledger:
         resume(ledger, directory, now=time.time)
+        unwritten = write_missing_receipts(ledger, directory)
+    for error in unwritten:
+        screen.tell("Not written: ", error.message, style="yellow")
     found = dict(salvaged_in(directory))
     if as_json:
         files = [{"path": str(path), "kind": kind} for path, kind in found.items()]
@@ -56,15 +59,8 @@ def rescue(
 
 
 def salvaged_in(directory: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files in which something of a track is that has no name of its own, and what each is.
-
-    Raises:
-        CommandError: the directory cannot be read.
-    """
-    try:
-        for path in sorted(directory.iterdir()):
-            named = _SALVAGED.search(path.name) or _HIDDEN.search(path.name)
-            if named:
-                yield path, named[1]
-    except OSError as error:
-        raise CommandError(f"{str(directory)!r} cannot be read: {error.strerror}.") from None
+    """Yield the files in which something of a track is that has no name of its own, and what each is."""
+    for path in sorted(directory.iterdir()):
+        named = _SALVAGED.search(path.name) or _HIDDEN.search(path.name)
+        if named:
+            yield path, named[1]

@@ -1,5 +1,6 @@
 """How a batch stands, as its ledger tells: read without a lock, also while another process works on it."""
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -62,12 +63,9 @@ def check_is_batch(directory: Path) -> None:
     Raises:
         CommandError: it has none, or is not there.
     """
-    try:
-        found = (directory / LEDGER_NAME).exists()
-    except OSError as error:
-        raise CommandError(f"{str(directory)!r} cannot be read: {error.strerror}.") from None
-    if not found:
-        missing = f"has no {LEDGER_NAME}, so it is no batch" if directory.is_dir() else "is no directory"
+    # These two never raise, whatever the name is.
+    if not os.path.isfile(directory / LEDGER_NAME):  # noqa: PTH113
+        missing = f"has no {LEDGER_NAME}, so it is no batch" if os.path.isdir(directory) else "is no directory"  # noqa: PTH112
         raise CommandError(f"{str(directory)!r} {missing}.", "aiml-music batch JOBS -o DIRECTORY makes one.")
 
 
@@ -134,7 +132,7 @@ def _words(entry: Entry) -> Iterator[str]:
         case Mark.PAID:
             yield "it was charged"
         case Mark.SOUGHT:
-            yield "the usage log settled nothing"
+            yield str(facts.get("note", "the usage log settled nothing")).rstrip(".")
     if entry.mark is Mark.IN_DOUBT and "problem" in facts:
         yield str(facts["problem"]).rstrip(".")
     if facts.get("inference_id") is not None and entry.mark is Mark.HEAD:

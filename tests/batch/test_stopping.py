@@ -1,15 +1,14 @@
 """A batch that is stopped sends nothing more: not what waits in the queue, nor what sleeps before it is repeated."""
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from aiml_music import Batch, Job, JobOutcome, JobState
+from aiml_music import Batch, Event, EventKind, Job, JobState
 from aiml_music.testing import FakeClock
 from tests.answers import VOICE_ID, answer, envelope
 from tests.calls import MADE, client_of
-from tests.loopback import Await, Send, loopback
+from tests.loopback import Send, loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -25,33 +24,30 @@ def jobs(count: int) -> list[Job]:
 
 
 async def test_what_waits_in_the_queue_is_not_sent_after_a_stop(tmp_path: Path) -> None:
-    """What was sent comes in; jobs that were begun and had no turn yet stay planned, and cost nothing."""
-    gate = threading.Event()
-    outcomes: list[JobOutcome] = []
-    with loopback([MADE], [Await(gate), MADE]) as server:
-        async with client_of(server, max_concurrency=1) as client, client.batch(tmp_path / "songs") as batch:
-            async for outcome in batch.run(jobs(4)):
-                batch.stop()
-                gate.set()
-                outcomes.append(outcome)
+    """Jobs that were begun and had no turn yet stay planned, and cost nothing."""
+    opened: list[Batch] = []
+
+    def stop_at_the_first_answer(event: Event) -> None:
+        if event.kind is EventKind.ANSWERED:
+            opened[0].stop()
+
+    with loopback([MADE], [MADE], [MADE]) as server:
+        client = client_of(server, max_concurrency=1, on_event=stop_at_the_first_answer)
+        async with client, client.batch(tmp_path) as batch:
+            opened.append(batch)
+            outcomes = await batch.run_all(jobs(3))
             totals = (await batch.report()).totals
-    # The second may have had its turn before anybody could say stop, and nobody after it.
-    sent = len(server.requests)
-    assert sent in {1, 2}
-    assert [outcome.state for outcome in outcomes] == [JobState.DONE] * sent
-    assert (totals.jobs[JobState.DONE], totals.jobs[JobState.PLANNED]) == (sent, 4 - sent)
-    assert totals.balance.committed == sent * 63_000
+    assert [outcome.state for outcome in outcomes] == [JobState.DONE]
+    assert len(server.requests) == 1
+    assert (totals.jobs[JobState.DONE], totals.jobs[JobState.PLANNED]) == (1, 2)
+    assert totals.balance.committed == 63_000
 
 
 @pytest.mark.parametrize("seconds", [800, 7200])
 async def test_nobody_sleeps_on_after_a_stop(seconds: int, tmp_path: Path) -> None:
     """A service that asks for a long wait does not hold up who stops the batch meanwhile."""
     opened: list[Batch] = []
-
-    def stop() -> None:
-        opened[0].stop()
-
-    clock = FakeClock(on_sleep=stop)
+    clock = FakeClock(on_sleep=lambda: [batch.stop() for batch in opened])
     with loopback([busy(seconds)], [MADE]) as server:
         async with client_of(server, clock=clock) as client, client.batch(tmp_path, max_concurrency=1) as batch:
             opened.append(batch)
@@ -73,4 +69,4 @@ async def test_what_is_being_made_is_named(tmp_path: Path) -> None:
             assert batch.under_way == ()
             await batch.run_all(jobs(1))
             assert batch.under_way == ()
-    assert set(seen) == {("Song-0.mp3",)}
+    assert set(seen) == {(), ("Song-0.mp3",)}
