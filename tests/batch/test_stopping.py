@@ -47,7 +47,11 @@ async def test_what_waits_in_the_queue_is_not_sent_after_a_stop(tmp_path: Path) 
 async def test_nobody_sleeps_on_after_a_stop(seconds: int, tmp_path: Path) -> None:
     """A service that asks for a long wait does not hold up who stops the batch meanwhile."""
     opened: list[Batch] = []
-    clock = FakeClock(on_sleep=lambda: [batch.stop() for batch in opened])
+
+    def stop() -> None:
+        opened[0].stop()
+
+    clock = FakeClock(on_sleep=stop)
     with loopback([busy(seconds)], [MADE]) as server:
         async with client_of(server, clock=clock) as client, client.batch(tmp_path, max_concurrency=1) as batch:
             opened.append(batch)
