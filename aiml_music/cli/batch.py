@@ -3,13 +3,14 @@
 Two readings of Ctrl-C: the first lets what is paid for come in, the second ends at once. Neither pays anything twice.
 """
 
+import asyncio
 import shlex
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import anyio
-from anyio.abc import TaskStatus
 from attrs import define, frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -34,10 +35,12 @@ class _Ending:
     Attributes:
         stopped: why it sent nothing more by itself.
         interruptions: how often somebody asked it to end.
+        unwritten: why receipts or the page could not be written.
     """
 
     stopped: MusicError | None = None
     interruptions: int = 0
+    unwritten: tuple[MusicError, ...] = ()
 
     def code(self, standing: Standing) -> BatchExit:
         """Return the exit code."""
@@ -111,38 +114,43 @@ async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> None:
         board = BatchBoard(screen=screen, jobs=len(wish.listed.jobs), spent=spent, under_way=lambda: opened.under_way)
         with board.shown():
             await _run(opened, wish.listed, board, ending, screen)
-    for error in opened.unwritten:
-        screen.tell("Not written: ", f"{error.message} No track is the worse for it.", style="yellow")
+    ending.unwritten = opened.unwritten
 
 
 async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Ending, screen: Screen) -> None:
-    async with anyio.create_task_group() as listening:
-        await listening.start(_heed_signals, opened, ending, screen)
+    def interrupted() -> None:
+        ending.interruptions += 1
+        if ending.interruptions == 1:
+            opened.stop()
+            screen.tell("Stopping: ", "nothing more is sent; what is under way comes in. Ctrl-C again ends at once.")
+        else:
+            opened.abort()
+            screen.tell("Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt.")
+
+    with _heeding_signals(interrupted):
         try:
             async for outcome in opened.run(listed.jobs):
                 board.take(outcome)
         except MusicError as error:
             ending.stopped = error
-        listening.cancel_scope.cancel()
 
 
-async def _heed_signals(opened: Batch, ending: _Ending, screen: Screen, *, task_status: TaskStatus[None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for _ in signals:
-            ending.interruptions += 1
-            if ending.interruptions == 1:
-                opened.stop()
-                screen.tell(
-                    "Stopping: ", "nothing more is sent; what is under way comes in. Ctrl-C again ends at once."
-                )
-            else:
-                opened.abort()
-                screen.tell("Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt.")
+@contextmanager
+def _heeding_signals(act: Callable[[], None]) -> Iterator[None]:
+    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, act)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def _told(wish: _Wish, ending: _Ending, again: str, *, as_json: bool, screen: Screen) -> BatchExit:
     """Print how it ended, and return the exit code."""
+    for error in ending.unwritten:
+        screen.tell("Not written: ", f"{error.message} No track is the worse for it.", style="yellow")
     stopped = ending.stopped
     why = None if stopped is None else {"type": type(stopped).__name__, "message": stopped.message}
     if stopped is not None:

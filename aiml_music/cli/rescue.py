@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from aiml_music.batch.folder import write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.lock import DirectoryLock
 from aiml_music.batch.resume import resume
@@ -43,9 +42,6 @@ def rescue(
     check_is_batch(directory)
     with DirectoryLock.take(directory, now=time.time()), Ledger.open(directory) as ledger:
         resume(ledger, directory, now=time.time)
-        unwritten = write_missing_receipts(ledger, directory)
-    for error in unwritten:
-        screen.tell("Not written: ", error.message, style="yellow")
     found = dict(salvaged_in(directory))
     if as_json:
         files = [{"path": str(path), "kind": kind} for path, kind in found.items()]
