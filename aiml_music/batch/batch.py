@@ -80,7 +80,8 @@ class Batch:
         self._ledger: LedgerThread | None = None
         self._run: Run | None = None
         self._stopped = False
-        self._scope = anyio.CancelScope()
+        # Made with a run: where there is no event loop yet, there is no scope either.
+        self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
         self._unwritten: list[MusicError] = []
@@ -103,7 +104,7 @@ class Batch:
     ) -> None:
         self.stop()
         if isinstance(error, anyio.get_cancelled_exc_class()):
-            self._scope.cancel()
+            self.abort()
         try:
             with anyio.CancelScope(shield=True):
                 await self._run_ended()
@@ -141,7 +142,8 @@ class Batch:
     def abort(self) -> None:
         """Stop at once: tracks that are coming in may land for half a minute, other calls are left in doubt."""
         self.stop()
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     @property
     def under_way(self) -> tuple[str, ...]:
@@ -245,22 +247,30 @@ class Batch:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
-        self._ended, self._failure, self._scope = anyio.Event(), None, anyio.CancelScope()
-        self._stopped, told = False, Told()
-        start_detached(partial(self._work, ledger, jobs, told), name=f"aiml_music batch {self.directory.name}")
+        self._failure, self._stopped = None, False
+        scope, ended, told = anyio.CancelScope(), anyio.Event(), Told()
+        self._scope, self._ended = scope, ended
+        start_detached(
+            partial(self._work, scope, ended, ledger, jobs, told), name=f"aiml_music batch {self.directory.name}"
+        )
         return told
 
-    async def _work(self, ledger: LedgerThread, jobs: Iterator[Job] | None, told: Told) -> None:
-        ended = self._ended
+    async def _work(
+        self,
+        scope: anyio.CancelScope,
+        ended: anyio.Event,
+        ledger: LedgerThread,
+        jobs: Iterator[Job] | None,
+        told: Told,
+    ) -> None:
         try:
-            with self._scope:
+            with scope:
                 await self._carried_out(ledger, jobs, told)
         except Exception as error:  # noqa: BLE001 - raised by whoever asks for outcomes
             self._failure = _single(error)
         finally:
             told.end()
-            if ended is not None:
-                ended.set()
+            ended.set()
 
     async def _carried_out(self, ledger: LedgerThread, jobs: Iterator[Job] | None, told: Told) -> None:
         places = None if jobs is None else await ledger.do(partial(self._planned, jobs))
