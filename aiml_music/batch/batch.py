@@ -3,7 +3,6 @@
 The directory is the batch: opening it again, after whatever ended the last run, goes on where that run stood.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -15,7 +14,6 @@ from typing import Self
 
 import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from attrs import frozen
 
 from aiml_music._calls.session import Session
@@ -35,7 +33,7 @@ from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.lock import DirectoryLock
 from aiml_music.batch.making import Maker
-from aiml_music.batch.outcomes import JobOutcome, Outcomes
+from aiml_music.batch.outcomes import JobOutcome, Outcomes, Told
 from aiml_music.batch.resume import resume
 from aiml_music.batch.runner import Run, Workplace
 from aiml_music.batch.settling import JobSettlement, Settler, send_again
@@ -69,10 +67,9 @@ class Batch:
         session: Session,
         options: Options,
         directory: str | PathLike[str],
-        *,
         budget: Decimal | int | str | None,
         max_concurrency: int | None,
-        number_copies: bool,
+        number_copies: bool,  # noqa: FBT001 - given in the order of `AsyncMusicClient.batch`
     ) -> None:
         self._session = session
         self._options = options
@@ -80,10 +77,11 @@ class Batch:
         self._width = max_concurrency or MOST
         self._number_copies = number_copies
         self._held = ExitStack()
-        self._heard = ExitStack()
         self._ledger: LedgerThread | None = None
         self._run: Run | None = None
-        self._scope = anyio.CancelScope()
+        self._stopped = False
+        # Made with a run: where there is no event loop yet, there is no scope either.
+        self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
         self._unwritten: list[MusicError] = []
@@ -106,14 +104,13 @@ class Batch:
     ) -> None:
         self.stop()
         if isinstance(error, anyio.get_cancelled_exc_class()):
-            self._scope.cancel()
+            self.abort()
         try:
             with anyio.CancelScope(shield=True):
                 await self._run_ended()
                 await self._folder.finish()
         finally:
             self._ledger = None
-            self._heard.close()
             self._held.close()
 
     def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
@@ -138,13 +135,15 @@ class Batch:
 
     def stop(self) -> None:
         """Send nothing more; what is under way comes to its end, and the outcomes end after it."""
+        self._stopped = True
         if self._run is not None:
             self._run.stop()
 
     def abort(self) -> None:
         """Stop at once: tracks that are coming in may land for half a minute, other calls are left in doubt."""
         self.stop()
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     @property
     def under_way(self) -> tuple[str, ...]:
@@ -244,34 +243,36 @@ class Batch:
             raise RuntimeError("a batch is used inside `async with client.batch(...) as batch`")
         return self._ledger
 
-    def _start(self, jobs: Iterator[Job] | None) -> MemoryObjectReceiveStream[JobOutcome]:
+    def _start(self, jobs: Iterator[Job] | None) -> Told:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
-        self._heard.close()
-        self._ended, self._failure, self._scope = anyio.Event(), None, anyio.CancelScope()
-        # A buffer without an end: outcomes are small, and nobody need listen.
-        telling, coming = anyio.create_memory_object_stream[JobOutcome](math.inf)
-        self._heard.enter_context(coming)
-        start_detached(partial(self._work, ledger, jobs, telling), name=f"aiml_music batch {self.directory.name}")
-        return coming
+        self._failure, self._stopped = None, False
+        scope, ended, told = anyio.CancelScope(), anyio.Event(), Told()
+        self._scope, self._ended = scope, ended
+        start_detached(
+            partial(self._work, scope, ended, ledger, jobs, told), name=f"aiml_music batch {self.directory.name}"
+        )
+        return told
 
     async def _work(
-        self, ledger: LedgerThread, jobs: Iterator[Job] | None, telling: MemoryObjectSendStream[JobOutcome]
+        self,
+        scope: anyio.CancelScope,
+        ended: anyio.Event,
+        ledger: LedgerThread,
+        jobs: Iterator[Job] | None,
+        told: Told,
     ) -> None:
-        ended = self._ended
         try:
-            with self._scope, telling:
-                await self._carried_out(ledger, jobs, telling)
+            with scope:
+                await self._carried_out(ledger, jobs, told)
         except Exception as error:  # noqa: BLE001 - raised by whoever asks for outcomes
             self._failure = _single(error)
         finally:
-            if ended is not None:
-                ended.set()
+            told.end()
+            ended.set()
 
-    async def _carried_out(
-        self, ledger: LedgerThread, jobs: Iterator[Job] | None, telling: MemoryObjectSendStream[JobOutcome]
-    ) -> None:
+    async def _carried_out(self, ledger: LedgerThread, jobs: Iterator[Job] | None, told: Told) -> None:
         places = None if jobs is None else await ledger.do(partial(self._planned, jobs))
         workplace = Workplace(
             ledger=ledger,
@@ -282,7 +283,10 @@ class Batch:
             budget=self._budget,
             width=self._width,
         )
-        self._run = Run(workplace, places, telling)
+        self._run = Run(workplace, places, told)
+        if self._stopped:
+            # While the list was being written down.
+            self._run.stop()
         await self._run.all()
         if self._run.halt is not None:
             raise self._run.halt

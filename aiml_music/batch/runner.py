@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
 from attrs import define, field, frozen
 
 from aiml_music._sansio.batch.brake import Brake, Pause
@@ -26,7 +25,7 @@ from aiml_music._sansio.ports import Clock
 from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
-from aiml_music.batch.outcomes import JobOutcome
+from aiml_music.batch.outcomes import JobOutcome, Told
 from aiml_music.batch.resume import ATTEMPT_PREFIX
 
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
@@ -71,7 +70,7 @@ class Run:
 
     _workplace: Workplace
     _places: Mapping[str, int] | None
-    _told: MemoryObjectSendStream[JobOutcome]
+    _told: Told
     _brake: Brake = field(factory=Brake, init=False)
     _stopped: bool = field(default=False, init=False)
     _rest_until: float = field(default=-math.inf, init=False)
@@ -94,7 +93,7 @@ class Run:
 
     async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
         if record.state is not JobState.PLANNED:
-            await self._tell(record, record.state)
+            self._tell(record, record.state)
             return
         await slots.acquire()
         await self._rested()
@@ -126,12 +125,12 @@ class Run:
             else:
                 self._noted(None)
                 await self._workplace.keep(record)
-                await self._tell(record, JobState.DONE, track=track)
+                self._tell(record, JobState.DONE, track=track)
                 return
         if errors:
             self._noted(errors[-1])
             state = await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
-            await self._tell(record, state, error=errors[-1])
+            self._tell(record, state, error=errors[-1])
 
     async def _is_repeated(self, errors: list[MusicError]) -> bool:
         clock = self._workplace.clock
@@ -220,11 +219,11 @@ class Run:
         while not self._stopped and (left := moment - clock.monotonic()) > 0:
             await clock.sleep(min(left, _LONGEST_SLEEP))
 
-    async def _tell(
+    def _tell(
         self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
     ) -> None:
         index = record.position - 1 if self._places is None else self._places[record.key]
-        await self._told.send(
+        self._told.tell(
             JobOutcome(
                 index=index,
                 label=record.label,

@@ -18,7 +18,7 @@ from hypothesis.strategies import characters, text
 
 from aiml_music.batch.page.entries import PageEntry, PageState
 from aiml_music.batch.page.html import address, dollars, length, one_line, page_html, prose
-from tests.batch.page.pages import DONE, ENTRIES, IN_DOUBT, TOTALS, Parsed, page_of, skeleton
+from tests.batch.page.pages import DONE, ENTRIES, IN_DOUBT, REJECTED, TOTALS, Parsed, page_of, skeleton
 
 STYLE = files("aiml_music.batch.page").joinpath("style.css").read_text(encoding="utf-8")
 HOSTILE = (
@@ -34,7 +34,7 @@ HOSTILE = (
 
 
 def test_what_needs_a_person_stands_first() -> None:
-    """In doubt, then what was paid and lost, then failed, then the tracks, then what is still to come; empty sections are left out."""
+    """In doubt, paid and lost, failed, then the tracks, then what is still to come; empty sections are left out."""
     assert Parsed(page_of(*ENTRIES)).texts["h2"] == ["In doubt", "Failed", "Tracks", "Not made yet"]
     assert Parsed(page_of(*ENTRIES)).texts["h3"] == ["Lighthouse", "Harbour", "Tide", "Epilogue"]
     assert Parsed(page_of(DONE)).texts["h2"] == ["Tracks"]
