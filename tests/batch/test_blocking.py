@@ -28,8 +28,12 @@ def test_a_list_is_made(tmp_path: Path) -> None:
 
 def test_errors_and_stops_are_those_of_the_twin(tmp_path: Path) -> None:
     """A budget ends the loop with its error; a stop, from whichever thread, ends it without one."""
-    stopped: list[BlockingBatch] = []
-    last = on_generate(finished_track(), on_arrival=lambda: stopped[0].stop())
+    opened: list[BlockingBatch] = []
+
+    def stop() -> None:
+        opened[0].stop()
+
+    last = on_generate(finished_track(), on_arrival=stop)
     with ScriptedTransport(TRACK, last) as transport, blocking_client_of(transport) as client:
         with client.batch(tmp_path, budget="0.04", max_concurrency=1) as batch:
             outcomes = batch.run(jobs("a", "b", "c"))
@@ -37,5 +41,5 @@ def test_errors_and_stops_are_those_of_the_twin(tmp_path: Path) -> None:
             with pytest.raises(BudgetExceededError):
                 next(outcomes)
         with client.batch(tmp_path, max_concurrency=1) as batch:
-            stopped.append(batch)
+            opened.append(batch)
             assert [outcome.label for outcome in batch.run()] == ["a", "b"]
