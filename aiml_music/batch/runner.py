@@ -111,7 +111,7 @@ class Run:
     async def _done(self, record: JobRecord) -> None:
         """Make calls for a job until one of them ends it, and tell how it stands."""
         errors: list[MusicError] = []
-        while not self._stopped:
+        while True:
             try:
                 track = await self._attempt(record)
             except StoppedError:
@@ -127,10 +127,9 @@ class Run:
                 await self._workplace.keep(record)
                 self._tell(record, JobState.DONE, track=track)
                 return
-        if errors:
-            self._noted(errors[-1])
-            state = await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
-            self._tell(record, state, error=errors[-1])
+        self._noted(errors[-1])
+        state = await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
+        self._tell(record, state, error=errors[-1])
 
     async def _is_repeated(self, errors: list[MusicError]) -> bool:
         clock = self._workplace.clock
@@ -141,7 +140,7 @@ class Run:
             return False
         await self._sleep_until(clock.monotonic() + following.repeat)
         await self._rested()
-        return True
+        return not self._stopped
 
     async def _attempt(self, record: JobRecord) -> Track:
         journal = AttemptJournal(

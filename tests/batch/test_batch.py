@@ -210,7 +210,8 @@ async def test_stop_lets_what_is_under_way_come_to_its_end(tmp_path: Path) -> No
     later = Later()
     with ScriptedTransport(on_generate(finished_track(), on_arrival=later.stop)) as transport:
         async with patient_client(transport) as client, client.batch(tmp_path, max_concurrency=1) as batch:
-            batch.stop()
+            # Before a run, there is nothing to stop or to abort.
+            batch.abort()
             later.batch = batch
             assert [outcome.label async for outcome in batch.run(jobs("a", "b", "c"))] == ["a"]
             assert await states_of(batch) == {DONE: 1, PLANNED: 2}
@@ -382,3 +383,29 @@ async def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
         (tmp_path / "ledger.sqlite3").unlink()
         async with client.batch(tmp_path):
             pass
+
+
+async def test_a_ledger_that_somebody_else_writes_into_stops_the_batch(tmp_path: Path) -> None:
+    """Its next mark does not fit any more: the track is kept, nothing else is sent, and the next run collects it."""
+
+    def interfere() -> None:
+        with Ledger.open(tmp_path) as ledger:
+            (record,) = ledger.jobs([JobState.WIRE])
+            ledger.append(record.key, Mark.IN_DOUBT, now=1.0)
+
+    with ScriptedTransport(on_generate(finished_track(), on_arrival=interfere), TRACK) as transport:
+        async with patient_client(transport) as client:
+            with pytest.raises(LedgerError, match="cannot be marked"):
+                await carried_out(client, tmp_path, jobs("a", "b"))
+            made = await carried_out(client, tmp_path, jobs("a", "b"))
+    assert {label: one.state for label, one in made.items()} == {"a": DONE, "b": DONE}
+    assert names(tmp_path) == {"a.mp3", "a.json", "b.mp3", "b.json", "index.html"}
+
+
+async def test_what_is_nobody_s_money_comes_out_as_it_is(tmp_path: Path) -> None:
+    """A mistake in a program is not dressed up, and leaves a job that was not sent to be made."""
+    script = ScriptedTransport()
+    async with patient_client(script) as client:
+        with pytest.raises(AssertionError, match="the script is over"):
+            await carried_out(client, tmp_path, jobs("a"))
+    assert records(tmp_path)["a"].state is PLANNED

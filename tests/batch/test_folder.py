@@ -158,6 +158,7 @@ def test_what_is_missing_is_tried_once_each_time(tmp_path: Path) -> None:
         failed = write_missing_receipts(ledger, tmp_path)
         gone = entry_from(ledger.job(keys[2]), ledger, tmp_path)
         here = entry_from(ledger.job(keys[1]), ledger, tmp_path)
+        put_page(ledger, directory=tmp_path, now=START, pictures=False)
     assert [type(error) for error in failed] == [OutputExistsError]
     assert (gone.file, gone.reason) == (None, "Its track is not in this folder any more.")
     assert (here.file, here.receipt, here.seconds) == ("b.mp3", "b.json", seconds_of(tmp_path / "b.mp3"))

@@ -1,141 +1,110 @@
-"""What a process left behind when it was killed, at every step of an attempt: collected, or noted as it is."""
+"""What a process that ended left of its attempts: tracks are collected, doubts are noted, and nothing is asked for."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aiml_music._io.publishing import hidden
-from aiml_music._sansio.batch.budget import Budget
-from aiml_music._sansio.batch.job import Job, planned
-from aiml_music._sansio.batch.records import JobRecord
 from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music.batch.ledger import Ledger
-from aiml_music.batch.resume import ATTEMPT_PREFIX, resume
-from tests.answers import VOICE_ID
-from tests.calls import TRACK
+from aiml_music.batch.resume import resume
+from aiml_music.testing import silent_mp3
+from tests.batch.ledgers import begun, filled, marked
 
-ATTEMPT = f"{ATTEMPT_PREFIX}0123456789ab"
-DIGEST = hashlib.sha256(TRACK).hexdigest()
-
-
-class Left:
-    """A directory as a killed process left it."""
-
-    def __init__(self, directory: Path, *marks: Mark) -> None:
-        self.directory = directory
-        self.target = directory / "Tide.mp3"
-        self.part, self.ready = (hidden(self.target, ATTEMPT, stage) for stage in ("part", "ready"))
-        self.ledger = Ledger.open(directory)
-        job = Job(label="Tide", lyrics="la", refer_voice=VOICE_ID)
-        self.ledger.add(planned([(job, None)]), now=1.0)
-        (record,) = self.ledger.jobs()
-        self.key = record.key
-        for mark in marks:
-            self._mark(mark)
-
-    def _mark(self, mark: Mark) -> None:
-        if mark is Mark.INTENT:
-            self.ledger.begin(
-                self.key, attempt=ATTEMPT, client_request_id="id-1", reserved=63_000, budget=Budget(), now=2.0
-            )
-        else:
-            facts = {"sha256": DIGEST, "size_bytes": len(TRACK)} if mark is Mark.RECEIVED else {}
-            self.ledger.append(self.key, mark, now=3.0, facts=facts)
-
-    def resumed(self) -> JobRecord:
-        resume(self.ledger, self.directory, now=lambda: 4.0)
-        return self.ledger.job(self.key)
-
-    @property
-    def files(self) -> list[str]:
-        """What is there beside the ledger."""
-        return sorted(path.name for path in self.directory.iterdir() if not path.name.startswith("ledger"))
+TRACK = silent_mp3()
+SHA256 = hashlib.sha256(TRACK).hexdigest()
+ATTEMPT = "batch-1"
+PART, READY = f".a.mp3.{ATTEMPT}.part", f".a.mp3.{ATTEMPT}.ready"
+RECEIVED: dict[str, Any] = {"facts": {"sha256": SHA256, "size_bytes": len(TRACK)}}
 
 
-@pytest.fixture
-def left(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Left]:
-    with (found := Left(tmp_path, *request.param)).ledger:
-        yield found
+def left(directory: Path, *marks: Mark) -> tuple[Ledger, str]:
+    """Return the ledger of a process that died after these marks, and the key of its job."""
+    ledger, (key,) = filled(directory, "a")
+    begun(ledger, key, ATTEMPT)
+    for mark in marks:
+        marked(ledger, key, mark, **(RECEIVED if mark is Mark.RECEIVED else {}))
+    return ledger, key
 
 
-SENT = (Mark.INTENT, Mark.WIRE)
+def resumed(ledger: Ledger, directory: Path, key: str) -> JobState:
+    """Resume twice, which is as good as once, and return where the job stands."""
+    with ledger:
+        for _ in range(2):
+            resume(ledger, directory, now=lambda: 9.0)
+        return ledger.job(key).state
 
 
-@pytest.mark.parametrize("left", [()], indirect=True)
-def test_a_part_of_an_attempt_that_was_never_noted_goes(left: Left) -> None:
-    """Killed between the reservation and its mark: nothing was sent."""
-    left.part.write_bytes(bytes(8192))
-    assert left.resumed().state is JobState.PLANNED
-    assert left.files == []
+def files(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir() if not path.name.startswith("ledger")}
 
 
-@pytest.mark.parametrize("left", [(Mark.INTENT,)], indirect=True)
-@pytest.mark.parametrize("there", [True, False])
-def test_an_attempt_that_was_not_sent_is_planned_again(left: Left, there: bool) -> None:  # noqa: FBT001 - a parameter
-    """Its cost is given back, and its part file goes, if it ever was there."""
-    if there:
-        left.part.write_bytes(bytes(8192))
-    assert left.resumed().state is JobState.PLANNED
-    assert left.ledger.balance().committed == 0
-    assert left.files == []
+def test_an_attempt_that_never_left_is_planned_again(tmp_path: Path) -> None:
+    """Its part file holds nothing but room, and goes."""
+    ledger, key = left(tmp_path)
+    (tmp_path / PART).write_bytes(bytes(9000))
+    assert resumed(ledger, tmp_path, key) is JobState.PLANNED
+    assert files(tmp_path) == set()
 
 
-@pytest.mark.parametrize("left", [SENT, (*SENT, Mark.HEAD)], indirect=True)
-def test_a_call_that_was_sent_is_in_doubt(left: Left) -> None:
-    """Its cost stays reserved, and what came is kept beside the name it was to have."""
-    came = b"\xff\xfb\x90" * 700
-    left.part.write_bytes(came + bytes(8192))
-    assert left.resumed().state is JobState.IN_DOUBT
-    assert left.ledger.balance().in_doubt == 63_000
-    assert left.files == ["Tide.partial.mp3"]
-    assert (left.directory / "Tide.partial.mp3").read_bytes() == came
-    assert left.ledger.marks(left.key)[-1].facts == {"salvage": "Tide.partial.mp3"}
+@pytest.mark.parametrize("came", [b"", TRACK])
+def test_an_attempt_that_was_sent_is_in_doubt(tmp_path: Path, came: bytes) -> None:
+    """What had come of its track is kept beside it, and named on record."""
+    ledger, key = left(tmp_path, Mark.WIRE)
+    (tmp_path / PART).write_bytes(came + bytes(9000))
+    with ledger:
+        resume(ledger, tmp_path, now=lambda: 9.0)
+        (died,) = [entry for entry in ledger.marks(key) if entry.mark is Mark.DIED]
+        assert ledger.job(key).state is JobState.IN_DOUBT
+    assert died.facts == ({"salvage": "a.partial.mp3"} if came else {})
+    assert files(tmp_path) == ({"a.partial.mp3"} if came else set())
 
 
-@pytest.mark.parametrize("left", [SENT], indirect=True)
-def test_a_call_that_left_nothing_is_in_doubt(left: Left) -> None:
-    """Somebody may have tidied up."""
-    assert left.resumed().state is JobState.IN_DOUBT
-    assert left.ledger.marks(left.key)[-1].facts == {}
+def test_an_attempt_without_a_file_is_in_doubt(tmp_path: Path) -> None:
+    """Somebody cleaned up; the money may be gone all the same."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.HEAD)
+    assert resumed(ledger, tmp_path, key) is JobState.IN_DOUBT
 
 
-@pytest.mark.parametrize("left", [SENT, (*SENT, Mark.RECEIVED)], indirect=True)
-def test_a_track_that_was_whole_is_collected(left: Left) -> None:
-    """Checked and synced before it was killed: it gets its name without another call, and is spent for."""
-    left.ready.write_bytes(TRACK)
-    assert left.resumed().state is JobState.DONE
-    assert left.ledger.balance().spent == 63_000
-    assert left.files == ["Tide.mp3"]
-    assert left.target.read_bytes() == TRACK
+@pytest.mark.parametrize("marks", [(Mark.WIRE,), (Mark.WIRE, Mark.RECEIVED), (Mark.WIRE, Mark.IN_DOUBT)])
+def test_a_whole_track_is_collected(tmp_path: Path, marks: tuple[Mark, ...]) -> None:
+    """Whatever was written down of it last: it is there, whole, checked and synced, and settles every doubt."""
+    ledger, key = left(tmp_path, *marks)
+    (tmp_path / READY).write_bytes(TRACK)
+    assert resumed(ledger, tmp_path, key) is JobState.DONE
+    assert (tmp_path / "a.mp3").read_bytes() == TRACK
+    assert files(tmp_path) == {"a.mp3"}
 
 
-@pytest.mark.parametrize("left", [(*SENT, Mark.RECEIVED)], indirect=True)
-def test_a_track_that_has_its_name_is_done(left: Left) -> None:
-    """Killed between the name and its mark: the hash says that it is the track."""
-    left.target.write_bytes(TRACK)
-    left.ready.hardlink_to(left.target)
-    assert left.resumed().state is JobState.DONE
-    assert left.files == ["Tide.mp3"]
+def test_a_doubt_without_a_track_stays(tmp_path: Path) -> None:
+    """Nothing was found, and nothing is noted."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.IN_DOUBT)
+    assert resumed(ledger, tmp_path, key) is JobState.IN_DOUBT
+    with Ledger.observe(tmp_path) as seen:
+        assert [entry.mark for entry in seen.marks(key)][-1] is Mark.IN_DOUBT
 
 
-@pytest.mark.parametrize("left", [(*SENT, Mark.RECEIVED, Mark.DONE)], indirect=True)
-def test_the_hidden_name_of_a_finished_track_goes(left: Left) -> None:
-    """Killed after the last mark."""
-    left.target.write_bytes(TRACK)
-    left.ready.hardlink_to(left.target)
-    assert left.resumed().state is JobState.DONE
-    assert left.files == ["Tide.mp3"]
+def test_a_track_whose_name_is_taken_waits(tmp_path: Path) -> None:
+    """It stays under its hidden name, and gets its own once that is free."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.RECEIVED)
+    (tmp_path / READY).write_bytes(TRACK)
+    (tmp_path / "a.mp3").write_bytes(b"mine")
+    with ledger:
+        resume(ledger, tmp_path, now=lambda: 9.0)
+        assert ledger.job(key).state is JobState.RECEIVED
+        assert files(tmp_path) == {"a.mp3", READY}
+        (tmp_path / "a.mp3").unlink()
+        resume(ledger, tmp_path, now=lambda: 9.0)
+        assert ledger.job(key).state is JobState.DONE
 
 
-@pytest.mark.parametrize("left", [(*SENT, Mark.RECEIVED)], indirect=True)
-def test_a_name_that_somebody_took_is_left_alone(left: Left) -> None:
-    """The track stays under its hidden name, and can be collected once the name is free."""
-    left.ready.write_bytes(TRACK)
-    left.target.write_bytes(b"somebody's")
-    assert left.resumed().state is JobState.RECEIVED
-    assert left.files == [left.ready.name, "Tide.mp3"]
-    left.target.unlink()
-    assert left.resumed().state is JobState.DONE
-    assert left.target.read_bytes() == TRACK
+def test_strays_are_tidied(tmp_path: Path) -> None:
+    """Room of attempts that were never noted, and the hidden name of a track that has its own; nothing else."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.RECEIVED, Mark.DONE)
+    (tmp_path / "a.mp3").write_bytes(TRACK)
+    (tmp_path / READY).hardlink_to(tmp_path / "a.mp3")
+    for name in (".b.mp3.batch-2.part", ".b.mp3.other.part", ".c.mp3.batch-3.ready"):
+        (tmp_path / name).touch()
+    assert resumed(ledger, tmp_path, key) is JobState.DONE
+    assert files(tmp_path) == {"a.mp3", ".b.mp3.other.part", ".c.mp3.batch-3.ready"}

@@ -212,8 +212,10 @@ async def test_a_name_of_several_jobs_is_refused(clock: FakeClock, tmp_path: Pat
 
 def test_only_the_latest_call_of_a_job_is_looked_up(tmp_path: Path, server: RunningSandbox) -> None:
     """A call that the user paid over again keeps its doubt; blocking, as everything else here would be."""
-    ledger, (key,) = filled(tmp_path, "a")
+    ledger, (key, refused) = filled(tmp_path, "a", "b")
     with ledger:
+        begun(ledger, refused, "b1")
+        marked(ledger, refused, Mark.WIRE, Mark.REJECTED)
         for attempt in ("a1", "a2"):
             begun(ledger, key, attempt)
             marked(ledger, key, Mark.WIRE, Mark.IN_DOUBT, attempt=attempt)
@@ -228,6 +230,7 @@ def test_only_the_latest_call_of_a_job_is_looked_up(tmp_path: Path, server: Runn
         assert len(batch.report().in_doubt) == 1
         with pytest.raises(InputError):
             batch.pay_again("a", reason="again")
+        assert batch.pay_again("b", reason="again").state is PLANNED
         assert batch.write_page() == tmp_path / "index.html"
         assert batch.unwritten == ()
         assert batch.directory == tmp_path
