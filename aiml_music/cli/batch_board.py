@@ -34,11 +34,11 @@ class BatchBoard:
         now: tells the seconds.
     """
 
-    _screen: Screen
-    _jobs: int
-    _spent: int
-    _under_way: Callable[[], Sequence[str]]
-    _now: Callable[[], float] = time.monotonic
+    _screen: Screen = field(alias="screen")
+    _jobs: int = field(alias="jobs")
+    _spent: int = field(alias="spent")
+    _under_way: Callable[[], Sequence[str]] = field(alias="under_way")
+    _now: Callable[[], float] = field(default=time.monotonic, alias="now")
     _live: bool = field(default=False, init=False)
     _done: int = field(default=0, init=False)
     _in_doubt: int = field(default=0, init=False)
