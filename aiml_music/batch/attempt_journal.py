@@ -1,19 +1,28 @@
 """The journal of one attempt of a job: each mark is in the ledger before what it licenses is done."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.states import Mark
+from aiml_music._sansio.errors import NotSentError
 from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.wire import Tracing
 from aiml_music.batch.ledger_thread import LedgerThread
 
 
+class WithheldError(NotSentError):
+    """The batch was stopped before this call was sent; never seen by users."""
+
+
 class AttemptJournal:
     """See `_sansio.journal.Journal`.
+
+    Args:
+        is_stopped: says whether nothing more is to be sent; asked when the first byte could leave.
 
     Attributes:
         latest: the last mark that is known to be in the ledger; None before the first.
@@ -29,10 +38,12 @@ class AttemptJournal:
         client_request_id: str,
         cost: int,
         budget: Budget,
+        is_stopped: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._budget = budget
+        self._is_stopped = is_stopped
         self._cost = cost
         self.key = key
         self.attempt = attempt
@@ -59,7 +70,14 @@ class AttemptJournal:
         self.latest = Mark.INTENT
 
     async def wire(self) -> None:
-        """Note that the request may be on the wire."""
+        """Note that the request may be on the wire.
+
+        Raises:
+            WithheldError: it shall not be any more: the call may have waited for its place for minutes.
+            LedgerError: it could not be written.
+        """
+        if self._is_stopped():
+            raise WithheldError("The batch was stopped before this call was sent.")
         await self.mark(Mark.WIRE)
 
     async def head(self, status: int, tracing: Tracing) -> None:

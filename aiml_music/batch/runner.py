@@ -21,7 +21,7 @@ from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
 from aiml_music._sansio.ports import Clock
-from aiml_music.batch.attempt_journal import AttemptJournal
+from aiml_music.batch.attempt_journal import AttemptJournal, WithheldError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.outcomes import JobOutcome, Told
@@ -111,7 +111,7 @@ class Run:
             try:
                 track = await self._attempt(record)
             except MusicError as error:
-                if self._halts(error):
+                if isinstance(error, WithheldError) or self._halts(error):
                     return
                 errors.append(error)
                 if not await self._is_repeated(errors):
@@ -145,6 +145,7 @@ class Run:
             client_request_id=str(uuid.uuid4()),
             cost=record.cost,
             budget=self._workplace.budget,
+            is_stopped=lambda: self._stopped,
         )
         try:
             return await self._workplace.make(record, journal)
