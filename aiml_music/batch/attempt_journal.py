@@ -21,6 +21,9 @@ class StoppedError(NotSentError):
 class AttemptJournal:
     """See `_sansio.journal.Journal`.
 
+    Args:
+        is_stopped: says whether nothing more is to be sent; asked when the first byte could leave.
+
     Attributes:
         latest: the last mark that is known to be in the ledger; None before the first.
     """

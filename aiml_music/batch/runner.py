@@ -115,7 +115,7 @@ class Run:
             try:
                 track = await self._attempt(record)
             except StoppedError:
-                break
+                return
             except MusicError as error:
                 if self._halts(error):
                     return

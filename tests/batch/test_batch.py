@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from aiml_music import (
@@ -16,6 +17,7 @@ from aiml_music import (
     InDoubtError,
     InputError,
     Job,
+    JobOutcome,
     JobState,
     LedgerBusyError,
     LedgerError,
@@ -44,7 +46,7 @@ from aiml_music.testing import (
 from tests.answers import VOICE_ID
 from tests.batch.batches import Later, carried_out, job, jobs, names, patient_client, records, states_of, sung
 from tests.calls import MADE, REFERENCE, client_of
-from tests.loopback import Await, loopback
+from tests.loopback import Await, Signal, loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -215,6 +217,26 @@ async def test_stop_lets_what_is_under_way_come_to_its_end(tmp_path: Path) -> No
             later.batch = batch
             assert [outcome.label async for outcome in batch.run(jobs("a", "b", "c"))] == ["a"]
             assert await states_of(batch) == {DONE: 1, PLANNED: 2}
+
+
+async def test_a_stop_holds_for_what_waits_in_the_client_s_queue(tmp_path: Path) -> None:
+    """A job that was begun and has no place among the calls of the client yet is not sent after a stop."""
+    arrived, held = threading.Event(), threading.Event()
+    with loopback([Signal(arrived), Await(held), MADE]) as server:
+        async with client_of(server, max_concurrency=1) as client, client.batch(tmp_path) as batch:
+            outcomes: list[JobOutcome] = []
+
+            async def listen() -> None:
+                outcomes.extend(await batch.run_all(jobs("a", "b", "c")))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(listen)
+                await anyio.to_thread.run_sync(arrived.wait)
+                batch.stop()
+                held.set()
+            assert await states_of(batch) == {DONE: 1, PLANNED: 2}
+    assert [outcome.state for outcome in outcomes] == [DONE]
+    assert len(server.requests) == 1
 
 
 async def test_a_stop_while_the_list_is_written_down_holds(tmp_path: Path) -> None:
