@@ -207,6 +207,7 @@ async def test_a_key_that_is_refused_stops_the_batch(tmp_path: Path) -> None:
     assert {record.state for record in records(tmp_path).values()} == {PLANNED}
 
 
+@pytest.mark.row("150")
 async def test_stop_lets_what_is_under_way_come_to_its_end(tmp_path: Path) -> None:
     """Nothing new is sent, and what was sent is waited for."""
     later = Later()
@@ -266,6 +267,7 @@ async def test_stop_ends_a_pause(tmp_path: Path) -> None:
     assert [(one.label, one.state, type(one.error)) for one in outcomes] == [("a", PLANNED, NotSentError)]
 
 
+@pytest.mark.row("150")
 async def test_abort_leaves_calls_in_doubt(tmp_path: Path) -> None:
     """A call without an answer is cut short, and the ledger says what is not known of it."""
     later = Later()
@@ -327,6 +329,17 @@ async def test_planned_errors_come_before_money(tmp_path: Path) -> None:
             with pytest.raises(InputError):
                 await carried_out(client, tmp_path, (job(lyrics) for lyrics in ("a", "\udc80")))
     assert records(tmp_path) == {}
+
+
+@pytest.mark.row("31")
+async def test_without_a_ledger_nothing_is_sent(tmp_path: Path) -> None:
+    """A ledger that was removed takes no mark, and so no call is made."""
+    with ScriptedTransport() as transport:
+        async with patient_client(transport) as client, client.batch(tmp_path) as batch:
+            (tmp_path / "ledger.sqlite3").unlink()
+            with pytest.raises(LedgerError):
+                await batch.run_all(jobs("a"))
+    assert transport.requests == []
 
 
 async def test_one_process_at_a_time(tmp_path: Path) -> None:

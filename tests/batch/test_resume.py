@@ -48,6 +48,9 @@ def test_an_attempt_that_never_left_is_planned_again(tmp_path: Path) -> None:
     assert files(tmp_path) == set()
 
 
+@pytest.mark.row("66")
+@pytest.mark.row("86")
+@pytest.mark.row("127")
 @pytest.mark.parametrize("came", [b"", TRACK])
 def test_an_attempt_that_was_sent_is_in_doubt(tmp_path: Path, came: bytes) -> None:
     """What had come of its track is kept beside it, and named on record."""
@@ -67,6 +70,7 @@ def test_an_attempt_without_a_file_is_in_doubt(tmp_path: Path) -> None:
     assert resumed(ledger, tmp_path, key) is JobState.IN_DOUBT
 
 
+@pytest.mark.row("133")
 @pytest.mark.parametrize("marks", [(Mark.WIRE,), (Mark.WIRE, Mark.RECEIVED), (Mark.WIRE, Mark.IN_DOUBT)])
 def test_a_whole_track_is_collected(tmp_path: Path, marks: tuple[Mark, ...]) -> None:
     """Whatever was written down of it last: it is there, whole, checked and synced, and settles every doubt."""
@@ -74,6 +78,15 @@ def test_a_whole_track_is_collected(tmp_path: Path, marks: tuple[Mark, ...]) -> 
     (tmp_path / READY).write_bytes(TRACK)
     assert resumed(ledger, tmp_path, key) is JobState.DONE
     assert (tmp_path / "a.mp3").read_bytes() == TRACK
+    assert files(tmp_path) == {"a.mp3"}
+
+
+@pytest.mark.row("134")
+def test_a_track_that_has_its_name_is_done(tmp_path: Path) -> None:
+    """Killed between the name and its mark: the recorded hash says that it is the track."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.RECEIVED)
+    (tmp_path / "a.mp3").write_bytes(TRACK)
+    assert resumed(ledger, tmp_path, key) is JobState.DONE
     assert files(tmp_path) == {"a.mp3"}
 
 

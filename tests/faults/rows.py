@@ -22,7 +22,6 @@ class Row:
     untested: str = ""
 
 
-_LEDGER = "the batch ledger is not part of this version"
 _NO_URLS = "a reference by URL is never fetched"
 
 CONFIGURATION = (
@@ -59,7 +58,7 @@ PREPARATION = (
     Row("28", "the disk is nearly full"),
     Row("29", "no file descriptor is left"),
     Row("30", "the output is on another file system"),
-    Row("31", "the ledger cannot be written", _LEDGER),
+    Row("31", "the ledger cannot be written"),
 )
 
 SLOTS = (
@@ -103,7 +102,7 @@ SENDING = (
     Row("63", "interim answers come without end"),
     Row("64", "the server switches protocols unasked"),
     Row("65", "a call is cancelled while it is sent"),
-    Row("66", "the process is killed while it sends", _LEDGER),
+    Row("66", "the process is killed while it sends"),
     Row("67", "memory runs out while the request is built"),
 )
 
@@ -126,7 +125,7 @@ WAITING = (
     Row("83", "another host answers, with a page"),
     Row("84", "the machine sleeps while it waits"),
     Row("85", "a call is cancelled while it waits"),
-    Row("86", "the process is killed while it waits", _LEDGER),
+    Row("86", "the process is killed while it waits"),
 )
 
 VERDICTS = (
@@ -180,7 +179,7 @@ BODY = (
     Row("124", "the service's words hold escapes, or are megabytes long"),
     Row("125", "decoding holds up the event loop"),
     Row("126", "a call is cancelled while its audio comes"),
-    Row("127", "the process is killed while its audio comes", _LEDGER),
+    Row("127", "the process is killed while its audio comes"),
 )
 
 STORING = (
@@ -189,16 +188,16 @@ STORING = (
     Row("130", "the finished file cannot take its name"),
     Row("131", "the new name in the directory is not durable"),
     Row("132", "a write takes less than it was given"),
-    Row("133", "a crash between syncing and renaming", _LEDGER),
-    Row("134", "a crash between renaming and the ledger's last mark", _LEDGER),
-    Row("135", "the finished file is deleted by its owner", _LEDGER),
+    Row("133", "a crash between syncing and renaming"),
+    Row("134", "a crash between renaming and the ledger's last mark"),
+    Row("135", "the finished file is deleted by its owner", "no run makes it again, and none says so"),
     Row("136", "the file system has no working locks"),
     Row("137", "a call is cancelled while its track is stored"),
 )
 
 LEDGER = (
     Row("138", "two processes use one ledger"),
-    Row("139", "two batches do the same jobs", _LEDGER),
+    Row("139", "two batches do the same jobs", "two ledgers know nothing of each other"),
     Row("140", "the holder of the ledger died"),
     Row("141", "the ledger's tail is torn"),
     Row("142", "the ledger's middle is corrupt"),
@@ -209,7 +208,7 @@ LEDGER = (
     Row("147", "a job stands twice in a list"),
     Row("148", "a job always fails or kills the process"),
     Row("149", "the budget is reached"),
-    Row("150", "a batch is interrupted", _LEDGER),
+    Row("150", "a batch is interrupted"),
 )
 
 SECRETS = (
