@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -284,13 +283,13 @@ async def test_abort_leaves_calls_in_doubt(tmp_path: Path) -> None:
 
 async def test_a_cancelled_batch_goes_on_where_it_stood(tmp_path: Path) -> None:
     """Whoever is cancelled in a batch finds its tracks, its doubts, and the rest to be made."""
-    with ScriptedTransport(TRACK, on_generate(no_answer()), TRACK) as transport:
+    sent = anyio.Event()
+    with ScriptedTransport(TRACK, on_generate(no_answer(), on_arrival=sent.set), TRACK) as transport:
         async with patient_client(transport) as client:
             with anyio.CancelScope() as scope:
                 async with client.batch(tmp_path, max_concurrency=1) as batch:
                     async for _ in batch.run(jobs("a", "b", "c")):
-                        while len(transport.requests) < 2 or not transport.requests[1].complete:
-                            await anyio.lowlevel.checkpoint()
+                        await sent.wait()
                         scope.cancel()
             assert scope.cancelled_caught
             made = await carried_out(client, tmp_path, jobs("a", "b", "c"))
