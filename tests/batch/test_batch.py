@@ -338,7 +338,7 @@ async def test_without_a_ledger_nothing_is_sent(tmp_path: Path) -> None:
             (tmp_path / "ledger.sqlite3").unlink()
             with pytest.raises(LedgerError):
                 await batch.run_all(jobs("a"))
-    assert transport.requests == []
+    assert not transport.requests
 
 
 async def test_one_process_at_a_time(tmp_path: Path) -> None:
