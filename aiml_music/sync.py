@@ -5,7 +5,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -15,6 +15,7 @@ import anyio.lowlevel
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.keys import hidden
 from aiml_music._calls.stream import AudioStream
+from aiml_music._io.blocking_context import BlockingContext, Run
 from aiml_music._io.loop_thread import LoopThread
 from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt, Reference, Settlement, Track
 from aiml_music.client import AsyncMusicClient
@@ -213,7 +214,7 @@ class BlockingGeneration:
         client_request_id: its name; `MusicClient.generation` finds it again by that.
     """
 
-    def __init__(self, generation: Generation, run: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+    def __init__(self, generation: Generation, run: Run) -> None:
         self._generation = generation
         self._run = run
         self.client_request_id: str = generation.client_request_id
@@ -248,32 +249,12 @@ class BlockingGeneration:
         return track
 
 
-class BlockingAudioStream(Iterator[bytes]):
+class BlockingAudioStream(BlockingContext, Iterator[bytes]):
     """A generation whose audio is handed on as it comes: `with` begins it, `for` reads it; see `AudioStream`."""
 
-    def __init__(
-        self,
-        stream: AudioStream,
-        run: Callable[[Callable[[], Awaitable[Any]]], Any],
-        calling: Callable[[], AbstractContextManager[None]],
-    ) -> None:
+    def __init__(self, stream: AudioStream, run: Run, calling: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__(stream, run, calling)
         self._stream = stream
-        self._run = run
-        self._calling = calling
-        self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            opening.enter_context(self._calling())
-            self._run(self._stream.__aenter__)
-            self._open = opening.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._open:
-            self._run(lambda: self._stream.__aexit__(kind, error, trace))
 
     def __iter__(self) -> Self:
         return self

@@ -1,12 +1,11 @@
 """A batch for programs without an event loop: the same, each step awaited on the client's own thread."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
+from aiml_music._io.blocking_context import BlockingContext, Run
 from aiml_music._sansio.batch.job import Job
 from aiml_music._sansio.batch.records import JobRecord
 from aiml_music._sansio.errors import MusicError
@@ -15,32 +14,12 @@ from aiml_music.batch.outcomes import JobOutcome, Outcomes
 from aiml_music.batch.settling import JobSettlement
 
 
-class BlockingBatch:
+class BlockingBatch(BlockingContext):
     """Many generations into one directory; see `Batch`. Made by `MusicClient.batch`, and used in a `with`."""
 
-    def __init__(
-        self,
-        batch: Batch,
-        run: Callable[[Callable[[], Awaitable[Any]]], Any],
-        calling: Callable[[], AbstractContextManager[None]],
-    ) -> None:
+    def __init__(self, batch: Batch, run: Run, calling: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__(batch, run, calling)
         self._batch = batch
-        self._run = run
-        self._calling = calling
-        self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            opening.enter_context(self._calling())
-            self._run(self._batch.__aenter__)
-            self._open = opening.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._open:
-            self._run(lambda: self._batch.__aexit__(kind, error, trace))
 
     @property
     def directory(self) -> Path:
@@ -87,7 +66,7 @@ class BlockingBatch:
 
 
 class _Coming(Iterator[JobOutcome]):
-    def __init__(self, outcomes: Outcomes, run: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+    def __init__(self, outcomes: Outcomes, run: Run) -> None:
         self._outcomes = outcomes
         self._run = run
 
