@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count, takewhile
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -134,10 +134,9 @@ def kept_beside(target: Path) -> list[Path]:
 
 
 def _beside(target: Path, kind: str) -> Iterator[Path]:
-    """Yield names like a target's that say what a file is, numbered from the second on."""
-    for number in count(1):
-        mark = f".{kind}" if number == 1 else f".{kind}-{number}"
-        yield target.with_name(fitted(target.stem, mark + target.suffix))
+    """Return names like a target's that say what a file is, numbered from the second on."""
+    marks = chain([f".{kind}"], (f".{kind}-{number}" for number in count(2)))
+    return (target.with_name(fitted(target.stem, mark + target.suffix)) for mark in marks)
 
 
 def sync_directory(directory: Path, system: FileSystem) -> None:

@@ -85,7 +85,7 @@ class Batch:
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
         self._unwritten: list[MusicError] = []
-        self.directory = Path(directory)
+        self.directory: Path = Path(directory)
 
     async def __aenter__(self) -> Self:
         """Open the directory.

@@ -28,7 +28,7 @@ class CommandError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.details = details or {}
+        self.details: Mapping[str, Any] = details or {}
 
 
 @frozen(kw_only=True)

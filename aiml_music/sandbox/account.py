@@ -62,7 +62,7 @@ class Sandbox:
         self._charges = 0
         self._fault = (self.settings.scenario, self.settings.scenario_uses)
         self._log_fault: tuple[str | None, int | None] = (self.settings.log_fault, None)
-        self.books = Books(clock, delay=self.settings.log_delay)
+        self.books: Books = Books(clock, delay=self.settings.log_delay)
 
     @property
     def charges(self) -> int:
