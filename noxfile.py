@@ -21,6 +21,8 @@ nox.options.error_on_missing_interpreters = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = str(Path(__file__).parent / ".ci" / "constraints.txt")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+# Where tests make rows of the fault table happen.
+RIGS = ("tests/faults", "tests/batch", "tests/_sansio/batch")
 
 # What decides about money and repeats, and the tests that must notice any change of it.
 MUTATED = {
@@ -83,7 +85,7 @@ def browser(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Say which rows of the fault table are survived; `-- --long` runs its rigs in their long form."""
     install(session, "-e", ".[all]", groups=("test",))
-    session.run("pytest", "-q", "tests/faults", "--fault-report", *session.posargs)
+    session.run("pytest", "-q", *RIGS, "--fault-report", *session.posargs)
 
 
 @nox.session

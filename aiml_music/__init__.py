@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from aiml_music.batch.batch import Batch, BatchReport
     from aiml_music.batch.blocking import BlockingBatch
     from aiml_music.batch.outcomes import JobOutcome
+    from aiml_music.batch.settling import JobSettlement
     from aiml_music.client import AsyncMusicClient
     from aiml_music.sync import BlockingAudioStream, BlockingGeneration, BlockingWarning, MusicClient
 else:
@@ -106,6 +107,7 @@ __all__ = [
     "InvalidRequestError",
     "Job",
     "JobOutcome",
+    "JobSettlement",
     "JobState",
     "LedgerBusyError",
     "LedgerCorruptError",
@@ -191,6 +193,7 @@ _HOMES = {
     "batch.batch": ("Batch", "BatchReport"),
     "batch.blocking": ("BlockingBatch",),
     "batch.outcomes": ("JobOutcome",),
+    "batch.settling": ("JobSettlement",),
     "client": ("AsyncMusicClient",),
     "sync": ("BlockingAudioStream", "BlockingGeneration", "BlockingWarning", "MusicClient"),
 }

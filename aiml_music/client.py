@@ -4,7 +4,6 @@ Three things differ from what users of other clients expect, all for the sake of
 the whole call; a generation that may have been delivered is never sent again; no type of the HTTP library shows.
 """
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -13,39 +12,26 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import anyio
-from attrs import evolve
 
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import deliver
 from aiml_music._calls.generation import Generation
-from aiml_music._calls.keys import hidden, key_source
+from aiml_music._calls.keys import hidden
 from aiml_music._calls.plans import checked_order, file_target, generate_plan
 from aiml_music._calls.session import Session
+from aiml_music._calls.settings import changed, options_of, transport_of
 from aiml_music._calls.settling import settle
 from aiml_music._calls.stream import AudioStream
 from aiml_music._calls.upload import upload
 from aiml_music._io.clock import SystemClock
 from aiml_music._io.pacer import pacer
 from aiml_music._io.sources import SourceInput
-from aiml_music._io.transport import HttpxTransport
 from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
-from aiml_music._sansio.errors import ConfigError
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.lyrics import LyricsCheck
 from aiml_music._sansio.models import AudioSetting, Reference, Settlement, Track
-from aiml_music._sansio.options import (
-    UNSET,
-    Options,
-    TimeoutInput,
-    Unset,
-    base_url_from_env,
-    check_base_url,
-    check_headers,
-    check_retry,
-    check_timeout,
-    key_from_env,
-)
+from aiml_music._sansio.options import UNSET, TimeoutInput, Unset
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._sansio.secret import KeyInput
@@ -103,20 +89,11 @@ class AsyncMusicClient:
     ) -> None:
         key = hidden(api_key)
         del api_key
-        self._options = Options(
-            api_key=key_from_env(os.environ) if key is None else key_source(key),
-            base_url=check_base_url(
-                base_url_from_env(os.environ) if base_url is None else base_url,
-                allow_insecure_http=allow_insecure_http,
-            ),
-            timeouts=None if timeout is UNSET else check_timeout(timeout),
-            retry=check_retry(max_retries, retry),
-            max_concurrency=max_concurrency,
-            default_headers=check_headers(default_headers or {}),
-            slow_disk=slow_disk,
+        self._options = options_of(
+            key, base_url, timeout, max_retries, retry, max_concurrency, default_headers, slow_disk, allow_insecure_http
         )
         self._session = Session(
-            transport=_transport(transport),
+            transport=transport_of(transport),
             clock=SystemClock() if clock is None else clock,
             max_concurrency=self._options.max_concurrency,
             on_event=on_event,
@@ -186,16 +163,8 @@ class AsyncMusicClient:
         """
         key = hidden(api_key)
         del api_key
-        mine = self._options
-        headers = dict(mine.default_headers) | dict(check_headers(default_headers or {}))
         view = object.__new__(type(self))
-        view._options = evolve(
-            mine,
-            api_key=mine.api_key if key is None else key_source(key),
-            timeouts=mine.timeouts if timeout is UNSET else check_timeout(timeout),
-            retry=mine.retry if max_retries is None and retry is None else check_retry(max_retries, retry),
-            default_headers=tuple(headers.items()),
-        )
+        view._options = changed(self._options, key, timeout, max_retries, retry, default_headers)
         view._session, view._owns_session = self._session, False
         return view
 
@@ -340,14 +309,7 @@ class AsyncMusicClient:
         """
         from aiml_music.batch.batch import Batch  # noqa: PLC0415 - loads a database that single calls never need
 
-        return Batch(
-            self._session,
-            self._options,
-            directory,
-            budget=budget,
-            max_concurrency=max_concurrency,
-            number_copies=number_copies,
-        )
+        return Batch(self._session, self._options, directory, budget, max_concurrency, number_copies)
 
     @property
     def generations(self) -> tuple[Generation, ...]:
@@ -432,9 +394,3 @@ class AsyncMusicClient:
             wait=wait,
             timeout=timeout,
         )
-
-
-def _transport(given: Transport | Literal["stock"] | None) -> Transport:
-    if isinstance(given, str) and given != "stock":
-        raise ConfigError(f"transport={given!r} is unknown; there is 'stock'.")
-    return HttpxTransport(stock=given == "stock") if given is None or isinstance(given, str) else given

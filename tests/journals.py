@@ -9,7 +9,7 @@ from attrs import define, field
 from aiml_music import AsyncMusicClient, Track
 from aiml_music._calls.delivery import Target, deliver
 from aiml_music._calls.plans import checked_order, generate_plan
-from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.options import UNSET
 from aiml_music._sansio.wire import Tracing
 from tests.answers import VOICE_ID
@@ -41,8 +41,10 @@ class Recorder:
     async def head(self, status: int, tracing: Tracing) -> None:
         await self._keep("head", status, tracing)
 
-    async def received(self, *, sha256: str, size_bytes: int, receipt: Receipt) -> None:
-        await self._keep("received", sha256, size_bytes, receipt)
+    async def received(
+        self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
+    ) -> None:
+        await self._keep("received", sha256, size_bytes, receipt, seconds, flags)
 
     async def done(self, path: Path) -> None:
         await self._keep("done", path)

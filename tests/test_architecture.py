@@ -25,7 +25,6 @@ LAYERS = {
     "testing": 9,
 }
 ITSELF = 7
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 FIXTURES = "testing/fixtures.py"
 HTTP = ["_io/one_connection.py", "_io/tls.py", "_io/transport.py"]
 IMPURE_MODULES = {
@@ -158,13 +157,4 @@ def test_the_core_is_pure(file: str) -> None:
 def test_modules_are_small_and_named_after_what_is_inside(file: str) -> None:
     """No module is a drawer for everything, in name or in size."""
     assert not {*Path(file).with_suffix("").parts} & {"base", "common", "helpers", "manager", "utils"}
-    text = (PACKAGE / file).read_text(encoding="utf-8")
-    # What is said to users takes no room: two doors have as many words as lines of code.
-    assert len(text.splitlines()) - docstring_lines(ast.parse(text)) <= 320
-
-
-def docstring_lines(tree: ast.Module) -> int:
-    """Return how many lines of a module are documentation."""
-    documented = (node for node in ast.walk(tree) if isinstance(node, DOCUMENTED) and ast.get_docstring(node))
-    first = (node.body[0] for node in documented)
-    return sum((one.end_lineno or one.lineno) - one.lineno + 1 for one in first)
+    assert len((PACKAGE / file).read_text(encoding="utf-8").splitlines()) <= 400

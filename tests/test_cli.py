@@ -23,7 +23,7 @@ from aiml_music.cli.screen import Streams
 from aiml_music.sandbox import RunningSandbox, Settings, running
 
 CANARY = "sandbox-canary-4f1d9a77"
-COMMANDS = ("upload", "generate", "probe", "sandbox", "demo")
+COMMANDS = ("upload", "generate", "status", "settle", "rescue", "probe", "sandbox", "demo")
 SPEAKING_VARIABLES = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS")
 SERVICE_VARIABLES = ("AIML_API_KEY", "AIMLAPI_API_KEY", "AIML_API_BASE", "AIMLAPI_API_BASE")
 

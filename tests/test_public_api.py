@@ -40,6 +40,7 @@ PUBLIC = [
     "InvalidRequestError",
     "Job",
     "JobOutcome",
+    "JobSettlement",
     "JobState",
     "LedgerBusyError",
     "LedgerCorruptError",

@@ -19,14 +19,13 @@ from aiml_music._sansio import verdict
 from aiml_music._sansio.errors import (
     Circumstances,
     MusicError,
-    NotSentTimeout,
 )
 from aiml_music._sansio.events import Event, EventKind
 from aiml_music._sansio.journal import Journal
 from aiml_music._sansio.models import Receipt
-from aiml_music._sansio.outcome import Answer, Attempt, Marks, Money, Outcome, Phase, money_of
+from aiml_music._sansio.outcome import Answer, Attempt, Marks, Outcome, Phase, money_of
 from aiml_music._sansio.ports import Clock, Transport
-from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, Trouble, min_useful
+from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, min_useful
 from aiml_music._sansio.standing import Standing
 from aiml_music._sansio.verdict import Evidence, Problem
 from aiml_music._sansio.wire import Reply, Tracing
@@ -273,18 +272,7 @@ class Call:
             self._has_place = True
             self._tell(EventKind.STARTED)
             return
-        message = f"No place among {self._queue.places} concurrent calls within {limit:g} s."
-        raise self.error(
-            Problem(
-                error=NotSentTimeout,
-                message=message,
-                outcome=Outcome.NOT_SENT,
-                money=Money.NO,
-                phase=Phase.QUEUE,
-                hint="Give Timeouts.queue more time, or max_concurrency a higher number.",
-                failure=Failure(trouble=Trouble.NOT_SENT),
-            )
-        )
+        raise self.error(verdict.of_no_place(self._queue.places, limit or 0.0))
 
     @property
     def _arrived(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aiml_music._calls.call import Call
 from aiml_music._calls.keeping import intend, publish, publish_by_steps
@@ -227,8 +227,10 @@ class Delivery:
             failure.salvage = await self._salvage("unverified")
             raise failure from None
         self._inspected = True
-        content, path = await self._stored()
-        return self._track(audio, content, path)
+        track = self._track(audio)
+        content, path = await self._stored(track)
+        # What keeping it took is in the receipt as well.
+        return evolve(track, content=content, path=path, receipt=self._call.receipt)
 
     async def _audio(self) -> AudioInfo:
         try:
@@ -242,12 +244,11 @@ class Delivery:
             raise _UnusableError(f"the audio is {info.container}, not {self._format}")
         return info
 
-    def _track(self, audio: AudioInfo | None, content: bytes | None, path: Path | None) -> Track:
+    def _track(self, audio: AudioInfo | None) -> Track:
+        """Return what is known of the track before it is kept."""
         reply = self._call.reply
         size_bytes = self._sink.size
         return Track(
-            content=content,
-            path=path,
             format=self._format,
             size_bytes=size_bytes,
             facts=reply.facts,
@@ -260,15 +261,16 @@ class Delivery:
                 in_progress=reply.in_progress,
             ),
             trace_id=reply.trace_id,
-            receipt=self._call.receipt,
             raw=reply.raw,
             writer=write_file,
         )
 
-    async def _stored(self) -> tuple[bytes | None, Path | None]:
+    async def _stored(self, track: Track) -> tuple[bytes | None, Path | None]:
         if isinstance(self._sink, FileSink):
             if self._call.journal is not None:
-                return None, await publish_by_steps(self._call, self._sink, self._call.journal)
+                return None, await publish_by_steps(
+                    self._call, self._sink, self._call.journal, seconds=track.duration, flags=track.flags
+                )
             return None, await on_disk(partial(publish, self._call, self._sink))
         content = self._sink.content()
         if self._disk_trouble is not None:

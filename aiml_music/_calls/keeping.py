@@ -11,6 +11,7 @@ from aiml_music._io.disk import on_disk
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.errors import MusicError, StorageError
 from aiml_music._sansio.journal import Journal, marked
+from aiml_music._sansio.models import Flag
 from aiml_music._sansio.outcome import Money, Outcome, Phase
 
 T = TypeVar("T")
@@ -44,8 +45,17 @@ def publish(call: Call, sink: FileSink) -> Path:
     return path
 
 
-async def publish_by_steps(call: Call, sink: FileSink, journal: Journal) -> Path:
+async def publish_by_steps(
+    call: Call, sink: FileSink, journal: Journal, *, seconds: float | None, flags: tuple[Flag, ...]
+) -> Path:
     """Give a whole track its name, and tell a journal before each step.
+
+    Args:
+        call: that made it.
+        sink: that holds it.
+        journal: what is told.
+        seconds: how long it plays; None where that is not known.
+        flags: what deserves a look.
 
     Raises:
         StorageError: as `publish`.
@@ -55,7 +65,10 @@ async def publish_by_steps(call: Call, sink: FileSink, journal: Journal) -> Path
     _note(call, ready.path)
     if call.journal_trouble is not None:
         raise _kept(call, call.journal_trouble, ready.path)
-    await _mark(call, journal.received(sha256=ready.sha256, size_bytes=sink.size, receipt=call.receipt), ready.path)
+    received = journal.received(
+        sha256=ready.sha256, size_bytes=sink.size, seconds=seconds, flags=flags, receipt=call.receipt
+    )
+    await _mark(call, received, ready.path)
     path = await on_disk(partial(_signed, call, sink, sink.publish_ready))
     _note(call, path)
     await _mark(call, journal.done(path), path)

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -117,16 +118,26 @@ def place_beside(part: Path, target: Path, kind: str, *, system: FileSystem) -> 
     Raises:
         OSError: as `place`.
     """
-    mark, number = f".{kind}", 1
+    names = _beside(target, kind)
     while True:
-        kept = target.with_name(fitted(target.stem, mark + target.suffix))
+        kept = next(names)
         try:
             place(part, kept, overwrite=False, system=system)
         except FileExistsError:
-            number += 1
-            mark = f".{kind}-{number}"
-        else:
-            return kept
+            continue
+        return kept
+
+
+def kept_beside(target: Path) -> list[Path]:
+    """Return the files that hold what came of a track, `partial` or `unverified`."""
+    return [kept for kind in ("partial", "unverified") for kept in takewhile(Path.is_file, _beside(target, kind))]
+
+
+def _beside(target: Path, kind: str) -> Iterator[Path]:
+    """Yield names like a target's that say what a file is, numbered from the second on."""
+    for number in count(1):
+        mark = f".{kind}" if number == 1 else f".{kind}-{number}"
+        yield target.with_name(fitted(target.stem, mark + target.suffix))
 
 
 def sync_directory(directory: Path, system: FileSystem) -> None:

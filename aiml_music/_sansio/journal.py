@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aiml_music._sansio.errors import LedgerError, MusicError
-from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.wire import Tracing
 
 
@@ -60,7 +60,9 @@ class Journal(Protocol):
         """
         ...
 
-    async def received(self, *, sha256: str, size_bytes: int, receipt: Receipt) -> None:
+    async def received(
+        self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
+    ) -> None:
         """Record that the whole track is on the disk, checked and synced. From here on, it may take its final name.
 
         Where it raises, the track stays under its hidden name, which is the error's `salvage`.
@@ -68,6 +70,8 @@ class Journal(Protocol):
         Args:
             sha256: of the whole file, in lower-case hexadecimal.
             size_bytes: its length.
+            seconds: how long it plays; None where that is not known.
+            flags: what deserves a look.
             receipt: what the call did and cost.
         """
         ...

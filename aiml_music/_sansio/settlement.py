@@ -303,7 +303,9 @@ def _verdict(search: Search, found: Findings, transaction: Row | None) -> tuple[
             f"The log was read no further than {found.rows_read:,} rows: say with sent_at= when the call was sent."
         )
     if not found.rows:
-        return SettlementVerdict.NOT_SEEN, (_NOT_SEEN if found.has_log else _NO_LOG)
+        # Where there is no log, nothing is missing from it either.
+        not_seen, no_log = (SettlementVerdict.NOT_SEEN, _NOT_SEEN), (SettlementVerdict.UNSETTLED, _NO_LOG)
+        return not_seen if found.has_log else no_log
     if any(judge(row) is SettlementVerdict.UNSETTLED for row in found.rows):
         return SettlementVerdict.UNSETTLED, _NO_WORD
     if len(found.rows) < search.attempts:

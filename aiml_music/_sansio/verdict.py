@@ -152,6 +152,24 @@ def of_giving_up(evidence: Evidence, what: str) -> Problem:
     return _of_end(evidence, what, NotSentError, InDoubtError)
 
 
+def of_no_place(places: int, seconds: float) -> Problem:
+    """Judge a call that waited in this client's own queue for as long as it may.
+
+    Args:
+        places: how many calls may be under way.
+        seconds: how long it waited.
+    """
+    return Problem(
+        error=NotSentTimeout,
+        message=f"No place among {places} concurrent calls within {seconds:g} s.",
+        outcome=Outcome.NOT_SENT,
+        money=Money.NO,
+        phase=Phase.QUEUE,
+        hint="Give Timeouts.queue more time, or max_concurrency a higher number.",
+        failure=Failure(trouble=Trouble.NOT_SENT),
+    )
+
+
 def _of_end(evidence: Evidence, what: str, unsent: type[NotSentError], in_doubt: type[InDoubtError]) -> Problem:
     if evidence.audio_bytes:
         return of_broken_answer(evidence, what)

@@ -1,18 +1,28 @@
 """The journal of one attempt of a job: each mark is in the ledger before what it licenses is done."""
 
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.states import Mark
-from aiml_music._sansio.models import Receipt
+from aiml_music._sansio.errors import NotSentError
+from aiml_music._sansio.models import Flag, Receipt
 from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.wire import Tracing
 from aiml_music.batch.ledger_thread import LedgerThread
 
 
+class StoppedError(NotSentError):
+    """The batch was stopped before this call had its turn."""
+
+
 class AttemptJournal:
     """See `_sansio.journal.Journal`.
+
+    Args:
+        is_stopped: says whether nothing more is to be sent; asked when the first byte could leave.
 
     Attributes:
         latest: the last mark that is known to be in the ledger; None before the first.
@@ -28,11 +38,13 @@ class AttemptJournal:
         client_request_id: str,
         cost: int,
         budget: Budget,
+        on_turn: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._budget = budget
         self._cost = cost
+        self._on_turn = on_turn
         self.key = key
         self.attempt = attempt
         self.client_request_id = client_request_id
@@ -44,7 +56,9 @@ class AttemptJournal:
         Raises:
             BudgetExceededError: it could overrun the budget.
             LedgerError: it could not be written.
+            StoppedError: it waited in the queue, and nothing more is to be sent.
         """
+        self._on_turn()
         await self._ledger.do(
             lambda ledger: ledger.begin(
                 self.key,
@@ -63,19 +77,23 @@ class AttemptJournal:
 
     async def head(self, status: int, tracing: Tracing) -> None:
         """Note what an answer began with."""
-        facts = {"status": status, "inference_id": tracing.inference_id}
+        facts = {"status": status, "inference_id": tracing.inference_id, "usd_spent": _text(tracing.usd_spent)}
         await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
 
-    async def received(self, *, sha256: str, size_bytes: int, receipt: Receipt) -> None:
+    async def received(
+        self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
+    ) -> None:
         """Note that the track is whole, and what it cost."""
         await self.mark(
             Mark.RECEIVED,
             charged=receipt.credits_used,
             sha256=sha256,
             size_bytes=size_bytes,
+            seconds=seconds,
+            flags=list(map(str, flags)) or None,
             inference_id=receipt.inference_id,
             trace_id=receipt.trace_id,
-            usd_spent=None if receipt.usd_spent is None else str(receipt.usd_spent),
+            usd_spent=_text(receipt.usd_spent),
         )
 
     async def done(self, path: Path) -> None:
@@ -95,3 +113,7 @@ class AttemptJournal:
             )
         )
         self.latest = mark
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)

@@ -3,7 +3,6 @@
 The directory is the batch: opening it again, after whatever ended the last run, goes on where that run stood.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -15,26 +14,29 @@ from typing import Self
 
 import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from attrs import frozen
 
 from aiml_music._calls.session import Session
+from aiml_music._calls.settling import settle
 from aiml_music._io.background import start_detached
 from aiml_music._io.digest import sha256_of
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.job import Job, Plan, planned
-from aiml_music._sansio.batch.records import AttemptRecord, Totals
+from aiml_music._sansio.batch.records import AttemptRecord, JobRecord, Totals
 from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.concurrency import MOST
-from aiml_music._sansio.errors import InputError, LedgerError
-from aiml_music._sansio.options import Options
+from aiml_music._sansio.errors import InputError, LedgerError, MusicError
+from aiml_music._sansio.models import Settlement
+from aiml_music._sansio.options import UNSET, Options
+from aiml_music.batch.folder import Folder, write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.lock import DirectoryLock
 from aiml_music.batch.making import Maker
-from aiml_music.batch.outcomes import JobOutcome, Outcomes
+from aiml_music.batch.outcomes import JobOutcome, Outcomes, Told
 from aiml_music.batch.resume import resume
 from aiml_music.batch.runner import Run, Workplace
+from aiml_music.batch.settling import JobSettlement, Settler, send_again
 
 
 @frozen(kw_only=True)
@@ -54,7 +56,10 @@ class Batch:
     """Many generations into one directory: durable, resumable, within a budget. Made by `AsyncMusicClient.batch`.
 
     `async with` opens the directory, which one process at a time may do, and settles what an earlier run left under
-    way. On leaving, nothing more is sent, and what is under way comes to its end.
+    way. On leaving, nothing more is sent, what is under way comes to its end, and `index.html` is written.
+
+    Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics: the ledger can be read by its
+    owner alone (mode 0600), the others by whom the umask lets.
     """
 
     def __init__(
@@ -62,10 +67,9 @@ class Batch:
         session: Session,
         options: Options,
         directory: str | PathLike[str],
-        *,
         budget: Decimal | int | str | None,
         max_concurrency: int | None,
-        number_copies: bool,
+        number_copies: bool,  # noqa: FBT001 - given in the order of `AsyncMusicClient.batch`
     ) -> None:
         self._session = session
         self._options = options
@@ -75,9 +79,12 @@ class Batch:
         self._held = ExitStack()
         self._ledger: LedgerThread | None = None
         self._run: Run | None = None
-        self._scope = anyio.CancelScope()
+        self._stopped = False
+        # Made with a run: where there is no event loop yet, there is no scope either.
+        self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
+        self._unwritten: list[MusicError] = []
         self.directory = Path(directory)
 
     async def __aenter__(self) -> Self:
@@ -88,8 +95,8 @@ class Batch:
             LedgerCorruptError: its ledger cannot be trusted.
             LedgerError: it cannot be opened or made.
         """
-        ledger = await anyio.to_thread.run_sync(self._open)
-        self._ledger = LedgerThread(ledger)
+        self._unwritten.clear()
+        self._ledger = LedgerThread(await anyio.to_thread.run_sync(self._open))
         return self
 
     async def __aexit__(
@@ -97,10 +104,11 @@ class Batch:
     ) -> None:
         self.stop()
         if isinstance(error, anyio.get_cancelled_exc_class()):
-            self._scope.cancel()
+            self.abort()
         try:
             with anyio.CancelScope(shield=True):
                 await self._run_ended()
+                await self._folder.finish()
         finally:
             self._ledger = None
             self._held.close()
@@ -127,17 +135,89 @@ class Batch:
 
     def stop(self) -> None:
         """Send nothing more; what is under way comes to its end, and the outcomes end after it."""
+        self._stopped = True
         if self._run is not None:
             self._run.stop()
 
     def abort(self) -> None:
         """Stop at once: tracks that are coming in may land for half a minute, other calls are left in doubt."""
         self.stop()
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """The names of the files whose calls are being made now, in the order in which they were begun."""
+        records = () if self._run is None else tuple(self._run.under_way.values())
+        return tuple(record.file_name for record in records)
 
     async def report(self) -> BatchReport:
         """Return where all jobs stand."""
         return await self._opened.do(_reported)
+
+    @property
+    def unwritten(self) -> tuple[MusicError, ...]:
+        """Why receipts and the page could not be written; no track is the worse for it.
+
+        Receipts are tried again when the batch is opened again, the page whenever it is closed.
+        """
+        return tuple(self._unwritten)
+
+    async def write_page(self) -> Path:
+        """Write `index.html`, which shows where all jobs stand, and return it.
+
+        It is also written on leaving; then of more than 40 tracks without pictures, which take their time to draw.
+
+        Raises:
+            OutputExistsError: there is an `index.html` of somebody else.
+            StorageError: it could not be written.
+            LedgerError: the ledger cannot be read.
+        """
+        return await self._folder.write_page()
+
+    async def settle(self, *, wait: float | None = None, absent_is_unpaid: bool = False) -> list[JobSettlement]:
+        """Ask the service's own books about every call in doubt, and write down what they say.
+
+        What was proven unpaid is planned again; nothing is sent from here. A call that cannot be looked up stays as it
+        was, its error among the results.
+
+        Args:
+            wait: seconds to keep looking while a job is in doubt, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
+            absent_is_unpaid: your word that calls which are in no book half an hour after they were sent were not paid;
+                their jobs are planned again. Should one have been paid all the same, it is paid twice.
+
+        Raises:
+            InputError: `wait` is no number of seconds.
+            LedgerError: the ledger cannot be read or written.
+        """
+        settler = Settler(self._opened, self._looked_up, self._session.clock)
+        return await settler.settle(wait=wait, absent_is_unpaid=absent_is_unpaid)
+
+    async def pay_again(self, label_or_key: str, *, reason: str) -> JobRecord:
+        """Have a job sent again by the next run, though it may have been paid for, or was; or was refused.
+
+        Args:
+            label_or_key: the job's label, its key, or the name of its file.
+            reason: why, in your words; it stays in the ledger.
+
+        Raises:
+            InputError: no job or several are called so; or it is to be made anyway, under way, or done.
+            LedgerError: the ledger cannot be read or written.
+        """
+        now = self._session.clock.time()
+        return await self._opened.do(lambda ledger: send_again(ledger, label_or_key, reason=reason, now=now))
+
+    async def _looked_up(self, client_request_id: str, sent_at: float, model: str | None) -> Settlement:
+        return await settle(
+            self._session,
+            self._options,
+            client_request_id,
+            sent_at=sent_at,
+            model=model,
+            attempts=1,
+            wait=None,
+            timeout=UNSET,
+        )
 
     def _open(self) -> Ledger:
         now = self._session.clock.time
@@ -149,8 +229,13 @@ class Batch:
             held.enter_context(DirectoryLock.take(self.directory, now=now()))
             ledger = held.enter_context(Ledger.open(self.directory))
             resume(ledger, self.directory, now=now)
+            self._unwritten += write_missing_receipts(ledger, self.directory)
             self._held = held.pop_all()
         return ledger
+
+    @property
+    def _folder(self) -> Folder:
+        return Folder(self.directory, self._opened, self._session.clock, self._unwritten)
 
     @property
     def _opened(self) -> LedgerThread:
@@ -158,42 +243,50 @@ class Batch:
             raise RuntimeError("a batch is used inside `async with client.batch(...) as batch`")
         return self._ledger
 
-    def _start(self, jobs: Iterator[Job] | None) -> MemoryObjectReceiveStream[JobOutcome]:
+    def _start(self, jobs: Iterator[Job] | None) -> Told:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
-        self._ended, self._failure, self._scope = anyio.Event(), None, anyio.CancelScope()
-        # A buffer without an end: outcomes are small, and nobody need listen.
-        telling, coming = anyio.create_memory_object_stream[JobOutcome](math.inf)
-        start_detached(partial(self._work, ledger, jobs, telling), name=f"aiml_music batch {self.directory.name}")
-        return coming
+        self._failure, self._stopped = None, False
+        scope, ended, told = anyio.CancelScope(), anyio.Event(), Told()
+        self._scope, self._ended = scope, ended
+        start_detached(
+            partial(self._work, scope, ended, ledger, jobs, told), name=f"aiml_music batch {self.directory.name}"
+        )
+        return told
 
     async def _work(
-        self, ledger: LedgerThread, jobs: Iterator[Job] | None, telling: MemoryObjectSendStream[JobOutcome]
+        self,
+        scope: anyio.CancelScope,
+        ended: anyio.Event,
+        ledger: LedgerThread,
+        jobs: Iterator[Job] | None,
+        told: Told,
     ) -> None:
-        ended = self._ended
         try:
-            with self._scope, telling:
-                await self._carried_out(ledger, jobs, telling)
+            with scope:
+                await self._carried_out(ledger, jobs, told)
         except Exception as error:  # noqa: BLE001 - raised by whoever asks for outcomes
             self._failure = _single(error)
         finally:
-            if ended is not None:
-                ended.set()
+            told.end()
+            ended.set()
 
-    async def _carried_out(
-        self, ledger: LedgerThread, jobs: Iterator[Job] | None, telling: MemoryObjectSendStream[JobOutcome]
-    ) -> None:
+    async def _carried_out(self, ledger: LedgerThread, jobs: Iterator[Job] | None, told: Told) -> None:
         places = None if jobs is None else await ledger.do(partial(self._planned, jobs))
         workplace = Workplace(
             ledger=ledger,
             directory=self.directory,
             make=Maker(self._session, self._options, self.directory, ledger).track,
+            keep=Folder(self.directory, ledger, self._session.clock, self._unwritten).keep_receipt,
             clock=self._session.clock,
             budget=self._budget,
             width=self._width,
         )
-        self._run = Run(workplace, places, telling)
+        self._run = Run(workplace, places, told)
+        if self._stopped:
+            # While the list was being written down.
+            self._run.stop()
         await self._run.all()
         if self._run.halt is not None:
             raise self._run.halt

@@ -8,8 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiml_music._sansio.batch.job import Job
+from aiml_music._sansio.batch.records import JobRecord
+from aiml_music._sansio.errors import MusicError
 from aiml_music.batch.batch import Batch, BatchReport
 from aiml_music.batch.outcomes import JobOutcome, Outcomes
+from aiml_music.batch.settling import JobSettlement
 
 
 class BlockingBatch:
@@ -61,6 +64,26 @@ class BlockingBatch:
         """Return where all jobs stand."""
         report: BatchReport = self._run(self._batch.report)
         return report
+
+    @property
+    def unwritten(self) -> tuple[MusicError, ...]:
+        """Why receipts and the page could not be written; see `Batch.unwritten`."""
+        return self._batch.unwritten
+
+    def write_page(self) -> Path:
+        """Write `index.html`, which shows where all jobs stand, and return it; see `Batch.write_page`."""
+        page: Path = self._run(self._batch.write_page)
+        return page
+
+    def settle(self, *, wait: float | None = None, absent_is_unpaid: bool = False) -> list[JobSettlement]:
+        """Ask the service's own books about every call in doubt, and write down what they say; see `Batch.settle`."""
+        found: list[JobSettlement] = self._run(lambda: self._batch.settle(wait=wait, absent_is_unpaid=absent_is_unpaid))
+        return found
+
+    def pay_again(self, label_or_key: str, *, reason: str) -> JobRecord:
+        """Have a job sent again by the next run, though it may have been paid for; see `Batch.pay_again`."""
+        record: JobRecord = self._run(lambda: self._batch.pay_again(label_or_key, reason=reason))
+        return record
 
 
 class _Coming(Iterator[JobOutcome]):

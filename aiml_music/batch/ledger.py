@@ -112,7 +112,8 @@ class Ledger:
         Raises:
             LedgerError: it cannot be read.
         """
-        return self._read(rows.job_record, self._pages(questions.JOBS, f",{','.join(states)}," if states else ""))
+        found = self._pages(questions.JOBS_IN, f",{','.join(states)},") if states else self._pages(questions.JOBS)
+        return self._read(rows.job_record, found)
 
     def job(self, key: str) -> JobRecord:
         """Return a job.
@@ -132,7 +133,7 @@ class Ledger:
             LedgerError: it cannot be read.
         """
         known = {bytes.fromhex(key) for key in keys}
-        every = self._pages(questions.JOBS, "")
+        every = self._pages(questions.JOBS)
         return self._read(rows.job_record, (row for row in every if bytes.fromhex(row["key"]) not in known))
 
     def begin(
@@ -304,10 +305,10 @@ class Ledger:
     def _one(self, question: str, *values: Any) -> sqlite3.Row | None:
         return next(iter(self._all(question, *values)), None)
 
-    def _pages(self, question: str, wanted: str) -> Iterator[sqlite3.Row]:
+    def _pages(self, question: str, *wanted: str) -> Iterator[sqlite3.Row]:
         # By pages, so that no statement is open, and no lock held, while somebody thinks about a row.
         place = 0
-        while page := self._all(question, place, wanted, _PAGE_ROWS):
+        while page := self._all(question, place, *wanted, _PAGE_ROWS):
             place = page[-1]["place"]
             yield from page
 

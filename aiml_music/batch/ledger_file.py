@@ -29,6 +29,8 @@ _HINTS = {
     _IO: "Look at the disk.",
     "SQLITE_PROTOCOL": "Choose a directory on a local disk.",
 }
+_WAIT = "Try again when whatever reads or writes it is done."
+_TORN = "Its last writer was killed midway: resume the batch, which takes the torn half back."
 _KEEP = "Keep the directory as it is: the tracks and receipts in it are unharmed, and nothing is sent meanwhile."
 
 
@@ -48,9 +50,9 @@ def told(path: Path) -> Iterator[None]:
         if code in _CORRUPT:
             raise corrupt(path, str(exc)) from exc
         if code in _BUSY:
-            hint = "Close what reads it, then resume."
-            raise LedgerBusyError(f"Something keeps the ledger {str(path)!r} locked.", hint=hint) from exc
-        raise LedgerError(f"The ledger {str(path)!r} failed: {exc}.", hint=_HINTS.get(code)) from exc
+            raise LedgerBusyError(f"Something keeps the ledger {str(path)!r} locked.", hint=_WAIT) from exc
+        hint = _TORN if getattr(exc, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK" else _HINTS.get(code)
+        raise LedgerError(f"The ledger {str(path)!r} failed: {exc}.", hint=hint) from exc
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """What became of each job of a batch, in the order in which they ended."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
+import anyio.lowlevel
 from attrs import frozen
 
 from aiml_music._sansio.batch.states import JobState
@@ -38,6 +39,41 @@ class JobOutcome:
         return None if self.track is None else self.track.receipt
 
 
+class Told:
+    """Outcomes that are known and nobody has asked for yet: they are small, and nobody need ever ask.
+
+    Unlike a stream of anyio, it is nothing that somebody must close.
+    """
+
+    def __init__(self) -> None:
+        self._known: deque[JobOutcome] = deque()
+        self._news = anyio.Event()
+        self._ended = False
+
+    def tell(self, outcome: JobOutcome) -> None:
+        """Add an outcome."""
+        self._known.append(outcome)
+        self._wake()
+
+    def end(self) -> None:
+        """Say that there will be no other one."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, anyio.Event()
+        news.set()
+
+    async def next(self) -> JobOutcome | None:
+        """Wait for the next outcome and return it; None after the last."""
+        await anyio.lowlevel.checkpoint()
+        while not self._known:
+            if self._ended:
+                return None
+            await self._news.wait()
+        return self._known.popleft()
+
+
 class Outcomes(AsyncIterator[JobOutcome]):
     """The outcomes of a run as they come: it begins with the first that is asked for.
 
@@ -45,12 +81,10 @@ class Outcomes(AsyncIterator[JobOutcome]):
     until its batch is stopped or closed.
     """
 
-    def __init__(
-        self, start: Callable[[], MemoryObjectReceiveStream[JobOutcome]], finish: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, start: Callable[[], Told], finish: Callable[[], Awaitable[None]]) -> None:
         self._start = start
         self._finish = finish
-        self._coming: MemoryObjectReceiveStream[JobOutcome] | None = None
+        self._told: Told | None = None
 
     async def __anext__(self) -> JobOutcome:
         """Return the next outcome.
@@ -61,10 +95,10 @@ class Outcomes(AsyncIterator[JobOutcome]):
             LedgerError: the ledger cannot be written.
             InputError: a job cannot be what its author means, or is there twice; nothing was sent.
         """
-        if self._coming is None:
-            self._coming = self._start()
-        try:
-            return await self._coming.receive()
-        except anyio.EndOfStream:
+        if self._told is None:
+            self._told = self._start()
+        outcome = await self._told.next()
+        if outcome is None:
             await self._finish()
-            raise StopAsyncIteration from None
+            raise StopAsyncIteration
+        return outcome

@@ -34,9 +34,9 @@ LEFT JOIN marks AS own ON own.sequence = (
 )
 """
 JOB = _STANDING_JOBS + "WHERE jobs.key = ?"
-JOBS = (
-    _STANDING_JOBS
-    + "WHERE jobs.position > ?1 AND (?2 = '' OR instr(?2, ',' || last.state || ',')) ORDER BY jobs.position LIMIT ?3"
+JOBS = _STANDING_JOBS + "WHERE jobs.position > ? ORDER BY jobs.position LIMIT ?"
+JOBS_IN = (
+    _STANDING_JOBS + "WHERE jobs.position > ? AND instr(?, ',' || last.state || ',') ORDER BY jobs.position LIMIT ?"
 )
 HAS_KEY = "SELECT 1 FROM jobs WHERE key = ?"
 HAS_NAME = "SELECT 1 FROM jobs WHERE folded = ?"

@@ -19,11 +19,13 @@ from aiml_music.batch.ledger import Ledger
 ATTEMPT_PREFIX = "batch-"
 """What hidden files of a batch have in their names: whoever holds its lock knows that no other process uses them."""
 
-_UNDER_WAY = (JobState.INTENT, JobState.WIRE, JobState.RECEIVED)
+_UNSETTLED = (JobState.INTENT, JobState.WIRE, JobState.RECEIVED, JobState.IN_DOUBT)
 
 
 def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None:
     """Settle every attempt that was under way: collect its track, or note that it died.
+
+    A call in doubt whose whole track is there after all is collected as well: a thread may end after the verdict.
 
     Args:
         ledger: open for writing.
@@ -33,7 +35,7 @@ def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None
     Raises:
         LedgerError: it could not be written.
     """
-    for record in ledger.jobs(_UNDER_WAY):
+    for record in ledger.jobs(_UNSETTLED):
         _Left(ledger, directory, record, now).settle()
     for stray in directory.glob(f".*.{ATTEMPT_PREFIX}*.part"):
         # Of an attempt that was never noted, so nothing was sent for it.
@@ -65,14 +67,18 @@ class _Left:
             self._died()
         elif self._record.state is JobState.WIRE:
             self._settle_sent()
-        else:
+        elif self._record.state is JobState.RECEIVED:
             self._publish(self._received())
+        elif self._found.ready is not None:
+            self._collect(self._found.ready)
 
     def _settle_sent(self) -> None:
-        ready = self._found.ready
-        if ready is None:
+        if self._found.ready is None:
             self._died()
-            return
+        else:
+            self._collect(self._found.ready)
+
+    def _collect(self, ready: Path) -> None:
         # Only what was whole, checked and synced has this name.
         digest, size = sha256_of(ready), ready.stat().st_size
         self._mark(Mark.RECEIVED, sha256=digest, size_bytes=size)

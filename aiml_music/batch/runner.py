@@ -6,12 +6,12 @@ Decides nothing: what a failure means, whether it is repeated and when to stop i
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
 from attrs import define, field, frozen
 
 from aiml_music._sansio.batch.brake import Brake, Pause
@@ -22,16 +22,20 @@ from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
 from aiml_music._sansio.ports import Clock
-from aiml_music.batch.attempt_journal import AttemptJournal
+from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
-from aiml_music.batch.outcomes import JobOutcome
+from aiml_music.batch.outcomes import JobOutcome, Told
 from aiml_music.batch.resume import ATTEMPT_PREFIX
 
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
 """Makes the track of a job in one paid call that the journal licenses."""
 
+Keep = Callable[[JobRecord], Awaitable[None]]
+"""Does what is left to do for a track that is there, and raises nothing of its own."""
+
 _PAGE = 50
+_LONGEST_SLEEP = 1.0
 
 
 @frozen(kw_only=True)
@@ -45,6 +49,7 @@ class Workplace:
     ledger: LedgerThread
     directory: Path
     make: Make
+    keep: Keep
     clock: Clock
     budget: Budget
     width: int
@@ -60,15 +65,17 @@ class Run:
 
     Attributes:
         halt: why nothing more is sent; None while there is no reason.
+        under_way: the jobs whose call has its turn, by their keys.
     """
 
     _workplace: Workplace
     _places: Mapping[str, int] | None
-    _told: MemoryObjectSendStream[JobOutcome]
+    _told: Told
     _brake: Brake = field(factory=Brake, init=False)
     _stopped: bool = field(default=False, init=False)
     _rest_until: float = field(default=-math.inf, init=False)
     halt: MusicError | None = field(default=None, init=False)
+    under_way: dict[str, JobRecord] = field(factory=dict, init=False)
 
     def stop(self) -> None:
         """Begin no other call; those under way come to their end."""
@@ -86,7 +93,7 @@ class Run:
 
     async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
         if record.state is not JobState.PLANNED:
-            await self._tell(record, record.state)
+            self._tell(record, record.state)
             return
         await slots.acquire()
         await self._rested()
@@ -104,9 +111,11 @@ class Run:
     async def _done(self, record: JobRecord) -> None:
         """Make calls for a job until one of them ends it, and tell how it stands."""
         errors: list[MusicError] = []
-        while not self._stopped:
+        while True:
             try:
                 track = await self._attempt(record)
+            except StoppedError:
+                return
             except MusicError as error:
                 if self._halts(error):
                     return
@@ -115,12 +124,12 @@ class Run:
                     break
             else:
                 self._noted(None)
-                await self._tell(record, JobState.DONE, track=track)
+                await self._workplace.keep(record)
+                self._tell(record, JobState.DONE, track=track)
                 return
-        if errors:
-            self._noted(errors[-1])
-            state = await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
-            await self._tell(record, state, error=errors[-1])
+        self._noted(errors[-1])
+        state = await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
+        self._tell(record, state, error=errors[-1])
 
     async def _is_repeated(self, errors: list[MusicError]) -> bool:
         clock = self._workplace.clock
@@ -129,9 +138,9 @@ class Run:
             self._rest_until = max(self._rest_until, clock.monotonic() + following.rest)
         if following.repeat is None:
             return False
-        await clock.sleep(following.repeat)
+        await self._sleep_until(clock.monotonic() + following.repeat)
         await self._rested()
-        return True
+        return not self._stopped
 
     async def _attempt(self, record: JobRecord) -> Track:
         journal = AttemptJournal(
@@ -142,6 +151,7 @@ class Run:
             client_request_id=str(uuid.uuid4()),
             cost=record.cost,
             budget=self._workplace.budget,
+            on_turn=partial(self._begin, record),
         )
         try:
             return await self._workplace.make(record, journal)
@@ -154,6 +164,14 @@ class Run:
             with anyio.CancelScope(shield=True):
                 await self._judge(journal, None)
             raise
+        finally:
+            self.under_way.pop(record.key, None)
+
+    def _begin(self, record: JobRecord) -> None:
+        """Let a call that has its turn be made, unless the batch was stopped while it waited."""
+        if self._stopped:
+            raise StoppedError("The batch was stopped before this call was made.")
+        self.under_way[record.key] = record
 
     async def _judge(self, journal: AttemptJournal, error: MusicError | None) -> None:
         """Put into the ledger what an attempt came to, as far as this process can know.
@@ -183,7 +201,7 @@ class Run:
 
     def _halt(self, error: MusicError) -> None:
         self.halt = self.halt or error
-        self._stopped = True
+        self.stop()
 
     def _noted(self, error: MusicError | None) -> None:
         self._brake = self._brake.after(error)
@@ -191,15 +209,20 @@ class Run:
             self._halt(_braked(self._brake.pause, error))
 
     async def _rested(self) -> None:
-        clock = self._workplace.clock
-        while not self._stopped and (left := self._rest_until - clock.monotonic()) > 0:
-            await clock.sleep(left)
+        while not self._stopped and self._rest_until > self._workplace.clock.monotonic():
+            await self._sleep_until(self._rest_until)
 
-    async def _tell(
+    async def _sleep_until(self, moment: float) -> None:
+        """Sleep a second at a time: a stop may come from any thread, and is not to wait for a service that is busy."""
+        clock = self._workplace.clock
+        while not self._stopped and (left := moment - clock.monotonic()) > 0:
+            await clock.sleep(min(left, _LONGEST_SLEEP))
+
+    def _tell(
         self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
     ) -> None:
         index = record.position - 1 if self._places is None else self._places[record.key]
-        await self._told.send(
+        self._told.tell(
             JobOutcome(
                 index=index,
                 label=record.label,

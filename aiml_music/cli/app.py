@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -12,14 +12,18 @@ from cyclopts import App, CycloptsError
 from aiml_music._sansio.secret import KEY_VARIABLES
 from aiml_music._sansio.text import clean
 from aiml_music._version import __version__
+from aiml_music.cli.batch import batch
 from aiml_music.cli.demo import demo
-from aiml_music.cli.exit_codes import MEANINGS, ExitCode
+from aiml_music.cli.exit_codes import BATCH_MEANINGS, MEANINGS, BatchExit, ExitCode
 from aiml_music.cli.faults import CommandError, fault_of
 from aiml_music.cli.generate import generate
 from aiml_music.cli.parameters import Load
 from aiml_music.cli.probe import probe
+from aiml_music.cli.rescue import rescue
 from aiml_music.cli.sandbox import sandbox
 from aiml_music.cli.screen import Screen, Streams
+from aiml_music.cli.settle import settle
+from aiml_music.cli.status import status
 from aiml_music.cli.upload import upload
 
 _NAME = "aiml-music"
@@ -50,7 +54,7 @@ def main(argv: Sequence[str] | None = None, *, streams: Streams | None = None, l
     return int(fault.code)
 
 
-def _run(words: Sequence[str], screen: Screen, load: Load) -> ExitCode | None:
+def _run(words: Sequence[str], screen: Screen, load: Load) -> ExitCode | BatchExit | None:
     _refuse_keys(words)
     try:
         command, bound, given = _app(screen).parse_args(list(_spelt_out(words)), print_error=False, exit_on_error=False)
@@ -58,7 +62,9 @@ def _run(words: Sequence[str], screen: Screen, load: Load) -> ExitCode | None:
         asked = (_NAME, *(error.command_chain or ()), "--help")
         raise CommandError(_without_key(str(error)), " ".join(asked)) from None
     surroundings: dict[str, Any] = {"screen": screen, "load": load}
-    ended: ExitCode | None = command(*bound.args, **bound.kwargs, **{name: surroundings[name] for name in given})
+    ended: ExitCode | BatchExit | None = command(
+        *bound.args, **bound.kwargs, **{name: surroundings[name] for name in given}
+    )
     return ended
 
 
@@ -68,14 +74,19 @@ def _app(screen: Screen) -> App:
         help=_ABOUT,
         help_format="plaintext",
         help_formatter="default" if screen.out.is_terminal else "plain",
-        help_epilogue="Exit codes:\n\n" + "\n".join(f"{code:5}  {meaning}" for code, meaning in MEANINGS.items()),
+        help_epilogue=_table(MEANINGS),
         version=f"{_NAME} {__version__}",
         console=screen.out,
     )
-    commands: tuple[Callable[..., Any], ...] = (upload, generate, probe, sandbox, demo)
+    commands: tuple[Callable[..., Any], ...] = (upload, generate, status, settle, rescue, probe, sandbox, demo)
     for command in commands:
         app.command(command)
+    app.command(batch, help_epilogue=_table(BATCH_MEANINGS))
     return app
+
+
+def _table(meanings: Mapping[Any, str]) -> str:
+    return "Exit codes:\n\n" + "\n".join(f"{code:5}  {meaning}" for code, meaning in meanings.items())
 
 
 def _refuse_keys(words: Sequence[str]) -> None:

@@ -14,13 +14,14 @@ from aiml_music.client import AsyncMusicClient
 T = TypeVar("T")
 
 
-def client_of(timeout: float | None) -> AsyncMusicClient:
+def client_of(timeout: float | None, *, max_concurrency: int | None = None) -> AsyncMusicClient:
     """Return a client whose key and address are those of the environment.
 
     Args:
         timeout: seconds for a whole call; None leaves the client's own limits.
+        max_concurrency: calls under way at once; None is as many as the service takes well.
     """
-    return AsyncMusicClient(timeout=UNSET if timeout is None else timeout)
+    return AsyncMusicClient(timeout=UNSET if timeout is None else timeout, max_concurrency=max_concurrency)
 
 
 def service() -> str:

@@ -33,6 +33,31 @@ MEANINGS = {
     ExitCode.INTERRUPTED: "interrupted",
 }
 
+
+class BatchExit(IntEnum):
+    """How a batch ended: why it stopped, or else how the jobs of its list stand."""
+
+    ALL_DONE = 0
+    UNEXPECTED = 1
+    UNUSABLE = 2
+    NOT_MADE = 3
+    IN_DOUBT = 4
+    BRAKE = 5
+    BUDGET = 6
+    INTERRUPTED = 130
+
+
+BATCH_MEANINGS = {
+    BatchExit.ALL_DONE: "every track of the list is made",
+    BatchExit.UNEXPECTED: "a fault of this program, or the report could not be written",
+    BatchExit.UNUSABLE: "the command, the list or the directory cannot be used; nothing sent",
+    BatchExit.NOT_MADE: "tracks are missing: refused, not sent, or without their names; none is in doubt",
+    BatchExit.IN_DOUBT: "calls are in doubt, or were paid for and gave no track",
+    BatchExit.BRAKE: "the batch stopped by itself, before more money went in vain",
+    BatchExit.BUDGET: "the budget has no room for the next call",
+    BatchExit.INTERRUPTED: "interrupted; the same command goes on",
+}
+
 _BY_END = {
     (Outcome.NOT_SENT, Money.YES): ExitCode.IN_DOUBT,
     (Outcome.NOT_SENT, Money.UNKNOWN): ExitCode.IN_DOUBT,

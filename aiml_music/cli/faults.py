@@ -21,12 +21,14 @@ class CommandError(Exception):
     Args:
         message: what is wrong, one sentence.
         hint: what to type instead.
+        details: what else is known, by name, for scripts.
     """
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details or {}
 
 
 @frozen(kw_only=True)
@@ -74,7 +76,13 @@ def fault_of(error: BaseException) -> Fault:
         case MusicError():
             return _fault_of_call(error)
         case CommandError():
-            return Fault(kind=kind, code=ExitCode.UNUSABLE, message=error.message, hint=error.hint or "")
+            return Fault(
+                kind=kind,
+                code=ExitCode.UNUSABLE,
+                message=error.message,
+                hint=error.hint or "",
+                details=error.details,
+            )
         case KeyboardInterrupt():
             notes = [note.removeprefix("aiml_music: ") for note in getattr(error, "__notes__", ())]
             return Fault(kind=kind, code=ExitCode.INTERRUPTED, message="Interrupted.", happened=" ".join(notes))
@@ -145,6 +153,7 @@ _WORDS = (
     ("total must", "--timeout must"),
     ("Its bytes are in this error's salvage.", ""),
     ("; what had come of the track is in this error's salvage", ""),
+    ("or have copies numbered", "or add --number-copies"),
     ("refer_voice", "--voice"),
     ("refer_instrumental", "--instrumental"),
     ("use what upload() returned, without blanks", "use what `aiml-music upload` printed, without blanks"),

@@ -4,6 +4,7 @@ Pure; printing is left to `screen`, errors to `faults`.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -120,10 +121,10 @@ def reference_document(reference: Reference) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Return a value of the library as JSON values; money stays a decimal, written as a string."""
     match value:
-        case Enum():
+        case Enum() | Decimal() | Path():
             return str(value)
-        case Decimal() | Path():
-            return str(value)
+        case datetime():
+            return value.isoformat()
         case Mapping():
             return {str(name): plain(item) for name, item in value.items()}
         case list() | tuple():

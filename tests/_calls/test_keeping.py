@@ -71,10 +71,11 @@ async def test_every_mark_precedes_the_act_it_licenses(tmp_path: Path) -> None:
     assert names(tmp_path) == {"song.mp3"}
     assert (track.path, song.read_bytes()) == (song, TRACK)
     assert journal.facts["head"] == (200, Tracing(inference_id="gen-1", credits_used=63_000))
-    sha256, size_bytes, receipt = journal.facts["received"]
+    sha256, size_bytes, receipt, *found = journal.facts["received"]
     assert (sha256, size_bytes) == (hashlib.sha256(TRACK).hexdigest(), len(TRACK))
     assert isinstance(receipt, Receipt)
     assert (receipt.client_request_id, receipt.credits_used, receipt.money) == ("a1", 63_000, Money.YES)
+    assert found == [track.duration, track.flags]
     assert journal.facts["done"] == (song,)
 
 

@@ -242,12 +242,12 @@ async def test_too_many_looks_are_waited_out(server: RunningSandbox, clock: Fake
     assert (found.verdict, clock.slept) == (PAID, [40])
 
 
-async def test_no_log_is_not_seen(server: RunningSandbox, clock: FakeClock) -> None:
-    """A service that has no such route has not said that nothing was paid."""
+async def test_no_log_settles_nothing(server: RunningSandbox, clock: FakeClock) -> None:
+    """A service that has no such route has not said that nothing was paid, nor that the call never arrived."""
     server.sandbox.use_log_fault("missing")
     async with sandbox_client(server, clock) as client:
         found = await client.settle("order-1")
-    assert (found.verdict, found.money, found.rows_read) == (NOT_SEEN, Money.UNKNOWN, 0)
+    assert (found.verdict, found.money, found.rows_read) == (UNSETTLED, Money.UNKNOWN, 0)
     assert "no usage log here (404)" in str(found)
 
 

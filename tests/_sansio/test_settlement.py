@@ -198,7 +198,10 @@ def test_what_was_not_read_is_not_unseen() -> None:
         (settlement(), "order-1: not seen. It probably never arrived, or its row is still to come"),
         (settlement(row(status="odd", cost=None)), "order-1: unsettled. Its row says neither"),
         (settlement(FAILED, attempts=2), "order-1: unsettled. Of its 2 attempts the log shows 1, failed at no cost"),
-        (settled(SEARCH, Findings(has_log=False), None, now=NOW), "order-1: not seen. The service says that it has no"),
+        (
+            settled(SEARCH, Findings(has_log=False), None, now=NOW),
+            "order-1: unsettled. The service says that it has",
+        ),
     ],
 )
 def test_a_settlement_is_one_line_for_people(found: Settlement, text: str) -> None:

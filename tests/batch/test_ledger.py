@@ -3,18 +3,26 @@
 import os
 import sqlite3
 import stat
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aiml_music._sansio.batch.budget import Balance, Budget
 from aiml_music._sansio.batch.job import Job, planned
 from aiml_music._sansio.batch.records import ReferenceRecord
-from aiml_music._sansio.batch.states import IllegalTransitionError, JobState, Mark, fold
+from aiml_music._sansio.batch.states import IllegalTransitionError, JobState, Mark, Standing, fold
 from aiml_music._sansio.errors import BudgetExceededError, InputError, LedgerCorruptError, LedgerError
 from aiml_music._sansio.models import Purpose
 from aiml_music.batch.ledger import Ledger
+from tests._io.system import posix
+from tests._sansio.batch.lives import legal_after
 from tests.batch.ledgers import COST, VOICE, begun, filled, many, marked, plans
+
+pytestmark = posix
 
 HASH = "ab" * 32
 
@@ -310,3 +318,51 @@ def test_what_is_written_is_synced(tmp_path: Path) -> None:
         asked = ["synchronous", "journal_mode", "foreign_keys", "application_id", "user_version"]
         said = [ledger._file.connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in asked]
     assert said == [3, "truncate", 1, 0x61696D6C, 1]
+
+
+def test_threads_take_turns(tmp_path: Path) -> None:
+    """However many ask at once, the budget has room for two."""
+    ledger, keys = filled(tmp_path, *"abcdef")
+    budget, refused = Budget(credits=2 * COST), []
+
+    def begin(key: str) -> None:
+        try:
+            begun(ledger, key, key[:16], budget=budget)
+        except BudgetExceededError as error:
+            refused.append(error)
+
+    with ledger:
+        threads = [threading.Thread(target=begin, args=(key,)) for key in keys]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(refused) == 4
+        assert ledger.balance() == Balance(reserved=2 * COST)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9), st.sampled_from([None, 0, 70_000])), max_size=40))
+def test_what_is_told_at_once_is_what_the_marks_amount_to(steps: list[tuple[int, int, int | None]]) -> None:
+    """The state of each job, the money of each attempt and that of the batch never drift from what was written."""
+    with tempfile.TemporaryDirectory() as name:
+        ledger, keys = filled(Path(name), "a", "b")
+        with ledger:
+            ledger._file.connection.execute("PRAGMA synchronous = OFF")
+            for number, (which, choice, charged) in enumerate(steps):
+                legal = legal_after(ledger.job(keys[which]).state)
+                mark = legal[choice % len(legal)]
+                if mark is Mark.INTENT:
+                    begun(ledger, keys[which], f"a{number}")
+                else:
+                    marked(ledger, keys[which], mark, charged=charged)
+            for key in keys:
+                folded = fold(entry.mark for entry in ledger.marks(key))
+                record = ledger.job(key)
+                assert folded == Standing(state=record.state, deaths=record.deaths)
+            attempts = [attempt for key in keys for attempt in ledger.attempts(key)]
+            assert ledger.balance() == sum((attempt.balance for attempt in attempts), Balance())
+            doubtful = {attempt.attempt for attempt in attempts if attempt.balance.in_doubt}
+            assert doubtful <= {attempt.attempt for attempt in ledger.attempts_left(JobState.IN_DOUBT)}
+            reserved = {attempt.attempt for attempt in attempts if attempt.balance.reserved}
+            assert reserved <= {ledger.job(key).attempt for key in keys}

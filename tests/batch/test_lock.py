@@ -11,6 +11,9 @@ import pytest
 
 from aiml_music._sansio.errors import LedgerBusyError, LedgerError
 from aiml_music.batch.lock import DirectoryLock, Holder, flock_of
+from tests._io.system import posix
+
+pytestmark = posix
 
 HOLDER = """
 import sys

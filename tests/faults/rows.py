@@ -22,8 +22,6 @@ class Row:
     untested: str = ""
 
 
-_LEDGER = "the batch ledger is not part of this version"
-_NAMES = "jobs with names belong to the batch, which is not part of this version"
 _NO_URLS = "a reference by URL is never fetched"
 
 CONFIGURATION = (
@@ -52,15 +50,15 @@ PREPARATION = (
     Row("20", "the name of the reference is hostile or private"),
     Row("21", "the content type of the reference is hostile"),
     Row("22", "the boundary of the parts stands in the file"),
-    Row("23", "a job's name leads out of the output directory", _NAMES),
-    Row("24", "two jobs' names fall together on the disk", _NAMES),
+    Row("23", "a job's name leads out of the output directory"),
+    Row("24", "two jobs' names fall together on the disk"),
     Row("25", "the output file exists"),
     Row("26", "the output or its part file is a planted link"),
     Row("27", "the output directory is missing or cannot be written"),
     Row("28", "the disk is nearly full"),
     Row("29", "no file descriptor is left"),
     Row("30", "the output is on another file system"),
-    Row("31", "the ledger cannot be written", _LEDGER),
+    Row("31", "the ledger cannot be written"),
 )
 
 SLOTS = (
@@ -104,7 +102,7 @@ SENDING = (
     Row("63", "interim answers come without end"),
     Row("64", "the server switches protocols unasked"),
     Row("65", "a call is cancelled while it is sent"),
-    Row("66", "the process is killed while it sends", _LEDGER),
+    Row("66", "the process is killed while it sends"),
     Row("67", "memory runs out while the request is built"),
 )
 
@@ -127,7 +125,7 @@ WAITING = (
     Row("83", "another host answers, with a page"),
     Row("84", "the machine sleeps while it waits"),
     Row("85", "a call is cancelled while it waits"),
-    Row("86", "the process is killed while it waits", _LEDGER),
+    Row("86", "the process is killed while it waits"),
 )
 
 VERDICTS = (
@@ -181,7 +179,7 @@ BODY = (
     Row("124", "the service's words hold escapes, or are megabytes long"),
     Row("125", "decoding holds up the event loop"),
     Row("126", "a call is cancelled while its audio comes"),
-    Row("127", "the process is killed while its audio comes", _LEDGER),
+    Row("127", "the process is killed while its audio comes"),
 )
 
 STORING = (
@@ -190,27 +188,27 @@ STORING = (
     Row("130", "the finished file cannot take its name"),
     Row("131", "the new name in the directory is not durable"),
     Row("132", "a write takes less than it was given"),
-    Row("133", "a crash between syncing and renaming", _LEDGER),
-    Row("134", "a crash between renaming and the ledger's last mark", _LEDGER),
-    Row("135", "the finished file is deleted by its owner", _LEDGER),
-    Row("136", "the file system has no working locks", _LEDGER),
+    Row("133", "a crash between syncing and renaming"),
+    Row("134", "a crash between renaming and the ledger's last mark"),
+    Row("135", "the finished file is deleted by its owner", "no run makes it again, and none says so"),
+    Row("136", "the file system has no working locks"),
     Row("137", "a call is cancelled while its track is stored"),
 )
 
 LEDGER = (
-    Row("138", "two processes use one ledger", _LEDGER),
-    Row("139", "two batches do the same jobs", _LEDGER),
-    Row("140", "the holder of the ledger died", _LEDGER),
-    Row("141", "the ledger's tail is torn", _LEDGER),
-    Row("142", "the ledger's middle is corrupt", _LEDGER),
-    Row("143", "the ledger is deleted while it is used", _LEDGER),
-    Row("144", "the ledger has another schema", _LEDGER),
-    Row("145", "the wall clock jumps during a batch", _LEDGER),
-    Row("146", "the list of jobs is edited between runs", _LEDGER),
-    Row("147", "a job stands twice in a list", _LEDGER),
-    Row("148", "a job always fails or kills the process", _LEDGER),
-    Row("149", "the budget is reached", _LEDGER),
-    Row("150", "a batch is interrupted", _LEDGER),
+    Row("138", "two processes use one ledger"),
+    Row("139", "two batches do the same jobs", "two ledgers know nothing of each other"),
+    Row("140", "the holder of the ledger died"),
+    Row("141", "the ledger's tail is torn"),
+    Row("142", "the ledger's middle is corrupt"),
+    Row("143", "the ledger is deleted while it is used"),
+    Row("144", "the ledger has another schema"),
+    Row("145", "the wall clock jumps during a batch"),
+    Row("146", "the list of jobs is edited between runs"),
+    Row("147", "a job stands twice in a list"),
+    Row("148", "a job always fails or kills the process"),
+    Row("149", "the budget is reached"),
+    Row("150", "a batch is interrupted"),
 )
 
 SECRETS = (

@@ -4,8 +4,9 @@ Money is whole credits; US dollars are decimal numbers, in and out. Binary fract
 """
 
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, ConfigError
@@ -74,15 +75,23 @@ def balance_after(balance: Balance, mark: Mark, state: JobState, *, cost: int, c
     return balance
 
 
+def _check_credits(_instance: object, _attribute: object, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ConfigError(f"A budget in credits is a whole number, 0 or more; got {value!r}.")
+
+
 @frozen(kw_only=True)
 class Budget:
     """The most that a batch may cost.
 
     Args:
-        credits: None is no limit.
+        credits: a whole number, 0 or more; None is no limit.
+
+    Raises:
+        ConfigError: it is something else.
     """
 
-    credits: int | None = None
+    credits: int | None = field(default=None, validator=_check_credits)
 
     @classmethod
     def of_usd(cls, usd: Decimal | int | str | None) -> "Budget":

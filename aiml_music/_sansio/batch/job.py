@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from attrs import asdict, field, frozen
@@ -30,6 +31,10 @@ def _label(value: Any) -> str:
 
 def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _path(value: Any) -> Any:
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _purpose(value: Any) -> Purpose | None:
@@ -68,7 +73,7 @@ class Job:
 
     label: str = field(default="", converter=_label)
     lyrics: str
-    reference: str | None = None
+    reference: str | None = field(default=None, converter=_path)
     purpose: Purpose | None = field(default=None, converter=_purpose)
     refer_voice: str | None = None
     refer_instrumental: str | None = None

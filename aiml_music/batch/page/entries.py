@@ -26,7 +26,7 @@ class PageEntry:
 
     Attributes:
         label: what its author calls it.
-        file: the track's name, in the folder of the page; None where there is none.
+        file: the name of the track, or of what came of it, in the folder of the page; None where there is none.
         receipt: the name of the receipt beside it.
         seconds: how long it plays.
         credits_used: what it cost; None where the service did not say.
@@ -64,7 +64,8 @@ class PageTotals:
         usd_spent: the same in US dollars; None where the service did not say.
         in_doubt: how many calls may have been paid for and gave no track.
         usd_in_doubt: what these may have cost at most.
-        failed: how many jobs were refused or set aside.
+        failed: how many jobs were refused, set aside, or charged without a track.
+        lost: how many of these were charged.
         written: when the page was made.
     """
 
@@ -77,4 +78,5 @@ class PageTotals:
     in_doubt: int
     usd_in_doubt: Decimal | None = None
     failed: int
+    lost: int = 0
     written: datetime

@@ -21,7 +21,7 @@ from aiml_music.batch.page.entries import PageEntry, PageState, PageTotals
 
 GENERATOR = '<meta name="generator" content="aiml_music">'
 
-Entries = Callable[[], Iterable[PageEntry]]
+Entries = Callable[[frozenset[PageState]], Iterable[PageEntry]]
 Draw = Callable[[str], Sequence[int]]
 
 _LABEL_CHARS = 300
@@ -48,7 +48,13 @@ _SECTIONS = (
         name="doubt",
         heading="In doubt",
         explanation="These may have been paid for, and gave no track. None of them was sent again.",
-        states=frozenset({PageState.IN_DOUBT, PageState.PAID_LOST}),
+        states=frozenset({PageState.IN_DOUBT}),
+    ),
+    _Section(
+        name="lost",
+        heading="Paid, no track",
+        explanation="These were charged, and their tracks cannot be fetched again. To make one anew is to pay again.",
+        states=frozenset({PageState.PAID_LOST}),
     ),
     _Section(
         name="failed",
@@ -81,12 +87,13 @@ def page_html(totals: PageTotals, entries: Entries, draw: Draw = lambda _file: (
 
     Args:
         totals: the sums at the head.
-        entries: called once for each section of the page, so that none has to be kept.
+        entries: called once for each section of the page with the states that it shows, so that none has to be kept; it
+            may give others as well.
         draw: returns the loudness of a track by its name, 0 to 100 along its way; nothing is no picture.
     """
     yield _head(totals)
     for section in _SECTIONS:
-        yield from _section(section, entries(), draw)
+        yield from _section(section, entries(section.states), draw)
     written = totals.written.astimezone(UTC)
     yield (
         "</main>\n<footer><p>Written by aiml_music on "
@@ -130,7 +137,7 @@ def _sums(totals: PageTotals) -> Iterator[tuple[str, str, str]]:
     yield "Spent", usd, f"{totals.credits_used:,} credits"
     at_most = "" if not totals.usd_in_doubt else f"{dollars(totals.usd_in_doubt)} at most"
     yield "In doubt", f"{totals.in_doubt:,}", at_most
-    yield "Failed", f"{totals.failed:,}", ""
+    yield "Failed", f"{totals.failed:,}", f"{totals.lost:,} of them paid" if totals.lost else ""
 
 
 def _sum(name: str, value: str, more: str) -> str:

@@ -25,7 +25,7 @@ def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw
     Args:
         folder: where the tracks are.
         totals: the sums at the head.
-        entries: called once for each section of the page.
+        entries: called once for each section of the page with the states that it shows.
         draw: returns the loudness of a track by its name; None decodes it, where a decoder is installed.
 
     Raises:

@@ -89,6 +89,13 @@ def test_no_amount_of_money_is_refused(usd: Any) -> None:
         credits_of(usd)
 
 
+@pytest.mark.parametrize("amount", [0.5, True, -1, "7"])
+def test_a_part_of_a_credit_is_refused(amount: Any) -> None:
+    """Credits are counted, and dollars are what is divided."""
+    with pytest.raises(ConfigError, match="whole number"):
+        Budget(credits=amount)
+
+
 @given(st.integers(0, 10**15))
 def test_credits_survive_the_way_through_dollars(amount: int) -> None:
     """Nothing is rounded on the way out."""

@@ -1,5 +1,6 @@
 """A job is checked when it is made, and known by what decides its track."""
 
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ def by_reference(**changes: Any) -> Job:
 
 def test_a_job_is_kept_as_it_will_be_sent() -> None:
     """Words are read once, when the job is made."""
-    made = by_reference(lyrics="a\r\nb", audio_setting={"format": "wav"})
+    made = by_reference(reference=PurePath("songs/a.mp3"), lyrics="a\r\nb", audio_setting={"format": "wav"})
+    assert made.reference == str(PurePath("songs/a.mp3"))
     assert (made.lyrics, made.purpose, made.audio_setting) == ("a\nb", Purpose.SONG, AudioSetting(format="wav"))
     assert (made.audio_format, made.cost) == ("wav", 63_000)
     assert (job().audio_format, job().label) == ("mp3", "")
@@ -125,6 +127,7 @@ def test_a_reference_counts_by_its_content() -> None:
         job_key(job(), HASH)
 
 
+@pytest.mark.row("147")
 def test_the_same_job_twice_is_refused() -> None:
     """Two tracks for the same words may be meant, and may be a slip that costs money."""
     jobs = [(job(label="A"), None), (job(), None), (job(label="A"), None)]
@@ -135,6 +138,7 @@ def test_the_same_job_twice_is_refused() -> None:
         list(planned([(job(), None)] * 2))
 
 
+@pytest.mark.row("147")
 def test_copies_are_numbered_on_request() -> None:
     """The first has the key it would have alone, so that asking for more later does not pay for it again."""
     jobs = [(by_reference(), HASH), (job(), None), (by_reference(), HASH), (by_reference(), HASH)]

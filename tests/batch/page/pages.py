@@ -83,7 +83,7 @@ class Parsed(HTMLParser):
 
 def page_of(*entries: PageEntry, totals: PageTotals = TOTALS, draw: Draw = lambda _file: ()) -> str:
     """Return a whole page."""
-    return "".join(page_html(totals, lambda: entries, draw))
+    return "".join(page_html(totals, lambda _states: entries, draw))
 
 
 def skeleton(page: str) -> list[tuple[str, tuple[str, ...]]]:

@@ -21,7 +21,7 @@ def test_a_browser_shows_the_page(tmp_path: Path) -> None:
         pytest.skip("needs a Chromium")
     write_wav(tmp_path / "a #1?.wav", [0, 9000] * 4000)
     track = evolve(DONE, label="W" * 200, file="a #1?.wav", request_id="x" * 200)
-    url = write_page(tmp_path, TOTALS, lambda: [*ENTRIES, track]).as_uri()
+    url = write_page(tmp_path, TOTALS, lambda _states: [*ENTRIES, track]).as_uri()
     said: list[str] = []
     asked: list[str] = []
     with playwright.sync_playwright() as driver:

@@ -18,7 +18,7 @@ from hypothesis.strategies import characters, text
 
 from aiml_music.batch.page.entries import PageEntry, PageState
 from aiml_music.batch.page.html import address, dollars, length, one_line, page_html, prose
-from tests.batch.page.pages import DONE, ENTRIES, IN_DOUBT, TOTALS, Parsed, page_of, skeleton
+from tests.batch.page.pages import DONE, ENTRIES, IN_DOUBT, REJECTED, TOTALS, Parsed, page_of, skeleton
 
 STYLE = files("aiml_music.batch.page").joinpath("style.css").read_text(encoding="utf-8")
 HOSTILE = (
@@ -34,10 +34,12 @@ HOSTILE = (
 
 
 def test_what_needs_a_person_stands_first() -> None:
-    """In doubt, then failed, then the tracks, then what is still to come; empty sections are left out."""
+    """In doubt, paid and lost, failed, then the tracks, then what is still to come; empty sections are left out."""
     assert Parsed(page_of(*ENTRIES)).texts["h2"] == ["In doubt", "Failed", "Tracks", "Not made yet"]
     assert Parsed(page_of(*ENTRIES)).texts["h3"] == ["Lighthouse", "Harbour", "Tide", "Epilogue"]
     assert Parsed(page_of(DONE)).texts["h2"] == ["Tracks"]
+    lost = evolve(IN_DOUBT, state=PageState.PAID_LOST)
+    assert Parsed(page_of(REJECTED, lost, IN_DOUBT)).texts["h2"] == ["In doubt", "Paid, no track", "Failed"]
 
 
 def test_every_state_has_its_place_and_its_badge() -> None:
@@ -55,6 +57,8 @@ def test_the_sums_stand_at_the_head() -> None:
     assert page.texts["h1"] == page.texts["title"] == ["Songs of the sea"]
     assert page.texts["dt"] == ["Tracks", "Spent", "In doubt", "Failed"]
     assert page.texts["dd"] == ["6 of 9, 2:07 of music", "$0.189 378,000 credits", "1 $0.0315 at most", "1"]
+    lost = Parsed(page_of(totals=evolve(TOTALS, failed=1_000, lost=2)))
+    assert lost.texts["dd"][3] == "1,000 2 of them paid"
     unstated = Parsed(page_of(totals=evolve(TOTALS, usd_spent=None, usd_in_doubt=None, in_doubt=0)))
     assert unstated.texts["dd"][1:3] == ["not stated 378,000 credits", "0"]
 
@@ -211,7 +215,7 @@ def test_hundreds_of_tracks_take_the_memory_of_one() -> None:
     """Each entry is on the page before the next is asked for."""
     asked = 0
 
-    def entries() -> Iterator[PageEntry]:
+    def entries(_states: object) -> Iterator[PageEntry]:
         nonlocal asked
         for number in range(500):
             asked += 1
@@ -219,8 +223,8 @@ def test_hundreds_of_tracks_take_the_memory_of_one() -> None:
 
     pieces = page_html(TOTALS, entries, lambda _file: (50,) * 120)
     assert len(list(islice(pieces, 2))) == 2
-    # Two sections had none of them, and were left out; the third has begun.
-    assert asked == 1001
+    # Three sections had none of them, and were left out; the fourth has begun.
+    assert asked == 1501
     rest = list(pieces)
     assert max(map(len, rest)) < 4000
     assert len(rest) == 500 + 2

@@ -14,10 +14,10 @@ from tests.batch.page.pages import DONE, ENTRIES, PLANNED, TOTALS, Parsed, page_
 def test_a_page_is_written_and_written_again(tmp_path: Path) -> None:
     """With pictures where there are tracks; an earlier page of ours makes room."""
     write_wav(tmp_path / "tide.wav", [0, 9000] * 4000)
-    target = write_page(tmp_path, TOTALS, lambda: ENTRIES)
+    target = write_page(tmp_path, TOTALS, lambda _states: ENTRIES)
     assert target == tmp_path / "index.html"
     assert len(Parsed(target.read_text(encoding="utf-8")).all("svg")) == 1
-    write_page(tmp_path, TOTALS, lambda: [PLANNED], draw=lambda _file: ())
+    write_page(tmp_path, TOTALS, lambda _states: [PLANNED], draw=lambda _file: ())
     assert target.read_text(encoding="utf-8") == page_of(PLANNED)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "tide.wav"]
 
@@ -26,18 +26,18 @@ def test_a_page_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
     """Whoever makes tracks in the folder of a web site keeps the site."""
     (tmp_path / "index.html").write_text("<h1>Mine</h1>")
     with pytest.raises(OutputExistsError):
-        write_page(tmp_path, TOTALS, list)
+        write_page(tmp_path, TOTALS, lambda _states: [])
     assert (tmp_path / "index.html").read_text() == "<h1>Mine</h1>"
 
 
 def test_a_page_that_breaks_off_leaves_the_one_before(tmp_path: Path) -> None:
     """No half a page is ever under the name."""
 
-    def broken() -> Iterator[PageEntry]:
+    def broken(_states: object) -> Iterator[PageEntry]:
         yield DONE
         raise RuntimeError
 
-    write_page(tmp_path, TOTALS, lambda: [PLANNED])
+    write_page(tmp_path, TOTALS, lambda _states: [PLANNED])
     with pytest.raises(RuntimeError):
         write_page(tmp_path, TOTALS, broken)
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == page_of(PLANNED)

@@ -1,0 +1,158 @@
+"""Calls of a batch that are in doubt, asked after in the service's own books, and the user's word to send a job again.
+
+Nothing but GET is sent from here. What the books say of a call goes into the ledger before the next one is asked after.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from attrs import frozen
+
+from aiml_music._sansio.batch.records import JobRecord
+from aiml_music._sansio.batch.settling import Finding, finding, word_for
+from aiml_music._sansio.batch.states import JobState, Mark
+from aiml_music._sansio.errors import InputError, MusicError
+from aiml_music._sansio.models import Settlement, SettlementVerdict
+from aiml_music._sansio.ports import Clock
+from aiml_music._sansio.settlement import check_wait, next_look
+from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.ledger_thread import LedgerThread
+
+Look = Callable[[str, float, str | None], Awaitable[Settlement]]
+"""Looks a call up once: by its id, when it was sent, and its model, where only rows of that one count."""
+
+
+@frozen(kw_only=True)
+class JobSettlement:
+    """What became of a call of a batch that was in doubt.
+
+    Attributes:
+        label: the job's name in its list.
+        key: the job's key in the ledger.
+        client_request_id: the id of the call.
+        state: where the job stands now: `planned` is proven unpaid, `paid_lost` proven paid.
+        settlement: what the books say; None where they could not be read.
+        error: why they could not be read; the job stays as it was.
+        probably_never_arrived: no book had the call half an hour after it was sent.
+    """
+
+    label: str
+    key: str
+    client_request_id: str
+    state: JobState
+    settlement: Settlement | None = None
+    error: MusicError | None = None
+    probably_never_arrived: bool = False
+
+
+@frozen(kw_only=True)
+class Doubt:
+    """A call in doubt.
+
+    Attributes:
+        sent_at: in Unix time.
+    """
+
+    record: JobRecord
+    attempt: str
+    client_request_id: str
+    sent_at: float
+
+
+@frozen
+class Settler:
+    """Asks after every call of a ledger that is in doubt."""
+
+    _ledger: LedgerThread
+    _look: Look
+    _clock: Clock
+
+    async def settle(self, *, wait: float | None, absent_is_unpaid: bool) -> list[JobSettlement]:
+        """Look each call up, and again while some are in doubt; see `Batch.settle`."""
+        wait = check_wait(wait)
+        began = self._clock.monotonic()
+        found: dict[str, JobSettlement] = {}
+        while True:
+            for doubt in await self._ledger.do(in_doubt):
+                found[doubt.client_request_id] = await self._settled(doubt, absent_is_unpaid=absent_is_unpaid)
+            is_open = any(job.state is JobState.IN_DOUBT for job in found.values())
+            pause = next_look(self._clock.monotonic() - began, wait) if is_open and wait is not None else None
+            if pause is None:
+                return list(found.values())
+            await self._clock.sleep(pause)
+
+    async def _settled(self, doubt: Doubt, *, absent_is_unpaid: bool) -> JobSettlement:
+        record = doubt.record
+        settled = partial(JobSettlement, label=record.label, key=record.key, client_request_id=doubt.client_request_id)
+        try:
+            settlement = await self._looked_up(doubt)
+        except MusicError as error:
+            return settled(state=record.state, error=error)
+        meaning = finding(settlement, sent_at=doubt.sent_at, absent_is_unpaid=absent_is_unpaid)
+        state = await self._ledger.do(partial(_noted, doubt, meaning, self._clock.time()))
+        return settled(state=state, settlement=settlement, probably_never_arrived=meaning.is_absent)
+
+    async def _looked_up(self, doubt: Doubt) -> Settlement:
+        found = await self._look(doubt.client_request_id, doubt.sent_at, doubt.record.job.model)
+        if found.verdict is SettlementVerdict.NOT_SEEN:
+            # A log may spell a model in its own way, and what is absent must be so by whatever name.
+            return await self._look(doubt.client_request_id, doubt.sent_at, None)
+        return found
+
+
+def in_doubt(ledger: Ledger) -> list[Doubt]:
+    """Return the calls that leave their job in doubt; one that was sent again is left to its later call."""
+    found = []
+    for left in ledger.attempts_left(JobState.IN_DOUBT):
+        record = ledger.job(left.key)
+        if record.state is JobState.IN_DOUBT and record.attempt == left.attempt:
+            wires = (mark for mark in ledger.marks(left.key) if mark.attempt == left.attempt and mark.mark is Mark.WIRE)
+            found.append(
+                Doubt(
+                    record=record,
+                    attempt=left.attempt,
+                    client_request_id=left.client_request_id,
+                    sent_at=next(wires).at,
+                )
+            )
+    return found
+
+
+def _noted(doubt: Doubt, meaning: Finding, now: float, ledger: Ledger) -> JobState:
+    """Write down what a look meant, unless the job has moved on meanwhile, and return where it stands."""
+    record = ledger.job(doubt.record.key)
+    if record.state is not JobState.IN_DOUBT or record.attempt != doubt.attempt:
+        return record.state
+    return ledger.append(
+        doubt.record.key,
+        meaning.mark,
+        now=now,
+        attempt=doubt.attempt,
+        charged=meaning.charged,
+        facts=meaning.facts,
+    ).state
+
+
+def send_again(ledger: Ledger, label_or_key: str, *, reason: str, now: float) -> JobRecord:
+    """Write down the user's word that a job is to be sent again; see `Batch.pay_again`."""
+    if not reason.strip():
+        raise InputError("A reason is needed: it stays in the ledger beside the word to pay again.")
+    record = named(ledger, label_or_key)
+    ledger.append(record.key, word_for(record.state), now=now, facts={"reason": reason})
+    return ledger.job(record.key)
+
+
+def named(ledger: Ledger, label_or_key: str) -> JobRecord:
+    """Return the job that somebody means: by its key, its label, or the name of its file.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    names = {label_or_key} - {""}
+    found = [job for job in ledger.jobs() if names & {job.key, job.label, job.name, job.file_name}]
+    if not found:
+        raise InputError(f"This batch has no job {label_or_key!r}.")
+    if len(found) > 1:
+        keys = ", ".join(job.key for job in found[:5])
+        raise InputError(f"{len(found)} jobs are called {label_or_key!r}.", hint=f"Give a key. The first are: {keys}.")
+    return found[0]

@@ -1,0 +1,236 @@
+"""Doubts of a batch settled from the service's books, by GET alone, and the user's word to send a job again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aiml_music import (
+    AsyncMusicClient,
+    InputError,
+    JobSettlement,
+    JobState,
+    MusicClient,
+    ServerError,
+    Settlement,
+    SettlementVerdict,
+)
+from aiml_music._sansio.batch.job import Plan
+from aiml_music._sansio.batch.settling import NEVER_ARRIVED, word_for
+from aiml_music._sansio.batch.states import Mark
+from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.settling import Settler
+from aiml_music.sandbox import RunningSandbox, Sandbox, Settings, running
+from aiml_music.testing import FakeClock
+from tests.batch.batches import START, carried_out, job, records
+from tests.batch.ledgers import begun, filled, marked
+
+pytestmark = pytest.mark.anyio
+
+PLANNED, IN_DOUBT, PAID_LOST = JobState.PLANNED, JobState.IN_DOUBT, JobState.PAID_LOST
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The time of day of both sides."""
+    return FakeClock(unix=START)
+
+
+@pytest.fixture
+def server(clock: FakeClock) -> Iterator[RunningSandbox]:
+    """A sandbox that answers at once, with short tracks."""
+    settings = Settings(latency=0, longest_track=0.5)
+    with running(sandbox=Sandbox(settings, clock=clock.time)) as served:
+        yield served
+
+
+def client_of(server: RunningSandbox, clock: FakeClock) -> AsyncMusicClient:
+    return AsyncMusicClient(api_key=server.api_key, base_url=server.base_url, clock=clock, max_retries=0)
+
+
+async def lose(client: AsyncMusicClient, server: RunningSandbox, directory: Path, **scenarios: str) -> None:
+    """Make calls of a batch that end in these scenarios, each under its label."""
+    (voice,) = server.sandbox.add_reference(b"", ("vocal",))
+    for label, scenario in scenarios.items():
+        server.sandbox.use_scenario(scenario, uses=1)
+        await carried_out(client, directory, [job(label, refer_voice=voice)])
+
+
+def told(found: list[JobSettlement]) -> dict[str, JobState]:
+    return {one.label: one.state for one in found}
+
+
+def facts_of(directory: Path, label: str) -> dict[str, object]:
+    """Return what the last mark of a job says."""
+    key = records(directory)[label].key
+    with Ledger.observe(directory) as ledger:
+        return dict(ledger.marks(key)[-1].facts)
+
+
+async def test_doubts_are_settled_by_the_books(server: RunningSandbox, clock: FakeClock, tmp_path: Path) -> None:
+    """Unpaid is planned again, paid is lost, absent stays in doubt; the sandbox saw no other generation."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, failed="failed_drop", paid="gateway_drop", absent="html_502")
+        sent = len(server.sandbox.requests)
+        async with client.batch(tmp_path) as batch:
+            found = await batch.settle()
+            balance = (await batch.report()).totals.balance
+    assert told(found) == {"failed": PLANNED, "paid": PAID_LOST, "absent": IN_DOUBT}
+    assert [one.probably_never_arrived for one in found] == [False] * 3
+    assert [one.settlement is not None and one.settlement.credits for one in found] == [0, 63_000, None]
+    assert (balance.spent, balance.in_doubt) == (63_000, 63_000)
+    assert {request.method for request in server.sandbox.requests[sent:]} == {"GET"}
+    assert {one.label: record.state for one in found for record in [records(tmp_path)[one.label]]} == told(found)
+
+
+async def test_what_is_absent_after_half_an_hour_is_the_user_s_to_judge(
+    server: RunningSandbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """It probably never arrived, and stays in doubt; by the user's word, and by that alone, it counts as unpaid."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, absent="html_502")
+        async with client.batch(tmp_path) as batch:
+            (early,) = await batch.settle(absent_is_unpaid=True)
+            clock.pass_by(1800)
+            (still,) = await batch.settle(absent_is_unpaid=True)
+            clock.pass_by(1)
+            (late,) = await batch.settle()
+            assert facts_of(tmp_path, "absent")["label"] == NEVER_ARRIVED
+            (by_word,) = await batch.settle(absent_is_unpaid=True)
+            assert await batch.settle() == []
+    assert [one.state for one in (early, still, late, by_word)] == [IN_DOUBT, IN_DOUBT, IN_DOUBT, PLANNED]
+    assert [one.probably_never_arrived for one in (early, still, late, by_word)] == [False, False, True, True]
+    assert "by the user's word" in str(facts_of(tmp_path, "absent")["note"])
+
+
+async def test_where_there_are_no_books_nothing_is_absent(
+    server: RunningSandbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """A service without a usage log cannot say that a call never arrived, whatever the user allows."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, paid="gateway_drop")
+        clock.pass_by(7200)
+        server.sandbox.use_log_fault("missing")
+        async with client.batch(tmp_path) as batch:
+            (found,) = await batch.settle(absent_is_unpaid=True)
+    assert (found.state, found.probably_never_arrived) == (IN_DOUBT, False)
+    assert found.settlement is not None
+    assert found.settlement.verdict is SettlementVerdict.UNSETTLED
+
+
+async def test_one_look_that_fails_leaves_the_others_their_answer(
+    server: RunningSandbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """The job stays as it was, its error is told, and the next one is looked up."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, one="gateway_drop", two="gateway_drop")
+        server.sandbox.use_log_fault("down", uses=1)
+        async with client.batch(tmp_path) as batch:
+            one, two = await batch.settle()
+    assert isinstance(one.error, ServerError)
+    assert (one.state, one.settlement, two.state) == (IN_DOUBT, None, PAID_LOST)
+    assert facts_of(tmp_path, "one").keys() >= {"problem"}
+
+
+async def test_it_keeps_looking_while_something_is_in_doubt(
+    server: RunningSandbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Charges land later: every doubt is looked up again at its time, and none that is settled."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, paid="gateway_drop", absent="html_502")
+        async with client.batch(tmp_path) as batch:
+            looks = len(server.sandbox.requests)
+            found = await batch.settle(wait=90)
+            with pytest.raises(InputError, match="wait must be"):
+                await batch.settle(wait=-1)
+    assert clock.slept[-3:] == [30, 30, 30]
+    assert told(found) == {"paid": PAID_LOST, "absent": IN_DOUBT}
+    # One look found the charge; what is not there was looked for under its model, and under any.
+    assert len(server.sandbox.requests) - looks == 1 + 4 * 2
+
+
+async def test_a_job_that_moved_on_is_not_judged_by_an_old_look(
+    server: RunningSandbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """The user's word while the books were read has the job sent again, and that stays so."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, paid="gateway_drop")
+        async with client.batch(tmp_path) as batch:
+            looked_up = batch._looked_up
+
+            async def meanwhile(client_request_id: str, sent_at: float, model: str | None) -> Settlement:
+                await batch.pay_again("paid", reason="in a hurry")
+                return await looked_up(client_request_id, sent_at, model)
+
+            (found,) = await Settler(batch._opened, meanwhile, clock).settle(wait=None, absent_is_unpaid=False)
+    assert found.state is PLANNED
+    assert records(tmp_path)["paid"].state is PLANNED
+
+
+async def test_the_user_s_word_sends_a_job_again(server: RunningSandbox, clock: FakeClock, tmp_path: Path) -> None:
+    """By label, key or file; with a reason that stays; the doubt about the first call stays on record."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, paid="gateway_drop", rude="content_refused")
+        async with client.batch(tmp_path, max_concurrency=1) as batch:
+            for nonsense in ("", "nobody"):
+                with pytest.raises(InputError, match="no job"):
+                    await batch.pay_again(nonsense, reason="why not")
+            with pytest.raises(InputError, match="reason"):
+                await batch.pay_again("paid", reason=" ")
+            assert (await batch.pay_again("paid", reason="needed today")).state is PLANNED
+            assert (await batch.pay_again("rude.mp3", reason="try once more")).state is PLANNED
+            assert facts_of(tmp_path, "paid") == {"reason": "needed today"}
+            with pytest.raises(InputError, match="to be made as it is"):
+                await batch.pay_again(records(tmp_path)["rude"].key, reason="again")
+            outcomes = await batch.run_all()
+            assert [(one.label, one.state) for one in outcomes] == [("paid", JobState.DONE), ("rude", JobState.DONE)]
+            assert len((await batch.report()).in_doubt) == 1
+            assert await batch.settle() == []
+            with pytest.raises(InputError, match="its track is there"):
+                await batch.pay_again("paid", reason="again")
+    with Ledger.observe(tmp_path) as ledger:
+        marks = {label: [mark.mark for mark in ledger.marks(record.key)] for label, record in records(tmp_path).items()}
+    assert Mark.PAY_AGAIN in marks["paid"]
+    assert Mark.AGAIN in marks["rude"]
+
+
+def test_a_job_under_way_is_not_sent_again() -> None:
+    """What is being sent is not in need of a word."""
+    with pytest.raises(InputError, match="under way"):
+        word_for(JobState.WIRE)
+
+
+async def test_a_name_of_several_jobs_is_refused(clock: FakeClock, tmp_path: Path, server: RunningSandbox) -> None:
+    """Two labels may be the same; keys are not."""
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add((Plan(key=f"{n}" * 64, job=job("a", lyrics=f"{n}"), cost=1) for n in (1, 2)), now=START)
+    async with client_of(server, clock) as client, client.batch(tmp_path) as batch:
+        with pytest.raises(InputError, match="2 jobs are called 'a'") as caught:
+            await batch.pay_again("a", reason="both")
+        assert "1" * 64 in (caught.value.hint or "")
+
+
+def test_only_the_latest_call_of_a_job_is_looked_up(tmp_path: Path, server: RunningSandbox) -> None:
+    """A call that the user paid over again keeps its doubt; blocking, as everything else here would be."""
+    ledger, (key, refused) = filled(tmp_path, "a", "b")
+    with ledger:
+        begun(ledger, refused, "b1")
+        marked(ledger, refused, Mark.WIRE, Mark.REJECTED)
+        for attempt in ("a1", "a2"):
+            begun(ledger, key, attempt)
+            marked(ledger, key, Mark.WIRE, Mark.IN_DOUBT, attempt=attempt)
+            if attempt == "a1":
+                ledger.append(key, Mark.PAY_AGAIN, now=4.0)
+    with (
+        MusicClient(api_key=server.api_key, base_url=server.base_url, clock=FakeClock(unix=START)) as client,
+        client.batch(tmp_path) as batch,
+    ):
+        (found,) = batch.settle(absent_is_unpaid=True)
+        assert (found.client_request_id, found.state) == ("id-a2", PLANNED)
+        assert len(batch.report().in_doubt) == 1
+        with pytest.raises(InputError):
+            batch.pay_again("a", reason="again")
+        assert batch.pay_again("b", reason="again").state is PLANNED
+        assert batch.write_page() == tmp_path / "index.html"
+        assert batch.unwritten == ()
+        assert batch.directory == tmp_path
