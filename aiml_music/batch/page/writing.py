@@ -1,6 +1,5 @@
 """Put the page of a batch into its folder: whole, or as it was before."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from aiml_music._sansio.outcome import Money, Outcome, Phase
 from aiml_music.batch.page.entries import PageTotals
 from aiml_music.batch.page.html import GENERATOR, Draw, Entries, page_html
 from aiml_music.batch.page.waveform import peaks_of
+from aiml_music.batch.tokens import fresh
 
 NAME = "index.html"
 
@@ -36,7 +36,7 @@ def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw
     sink = FileSink.reserve(
         target,
         expected_bytes=0,
-        token=os.urandom(8).hex(),
+        token=fresh(),
         overwrite=_is_ours(target),
         circumstances=_AFTER_MONEY,
     )
