@@ -111,7 +111,7 @@ def _child(errand: Errand, reader: Any) -> None:
 
 async def _carried_out(errand: Errand) -> int:
     jobs = (
-        Job(label=f"Song {n}", lyrics=f"La la {n}\nSing", reference=errand.reference, purpose="song")
+        Job(label=f"Song {n}", lyrics=f"##Song number {n}, and another line of it##", reference=errand.reference, purpose="song")
         for n in range(errand.jobs)
     )
     try:
