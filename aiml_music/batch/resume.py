@@ -49,8 +49,9 @@ def _clear(part: Path) -> None:
         with suppress(OSError):
             part.unlink()
     else:
-        # Of an attempt that was never noted, so nothing was sent for it.
-        discard(part)
+        # Of an attempt that was never noted, and empty; or of one whose track was whole when its disk failed.
+        with suppress(StorageError):
+            salvage(part, _target_of(part), "unverified")
 
 
 def _tidy(ready: Path) -> None:
