@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from aiml_music._io.publishing import told
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.errors import Circumstances
 from aiml_music._sansio.outcome import Money, Outcome, Phase
@@ -42,7 +43,8 @@ def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw
     )
     try:
         for piece in _encoded(page_html(totals, entries, draw or (lambda name: peaks_of(folder / name)))):
-            sink.write(piece)
+            with told(target, _AFTER_MONEY):
+                sink.write(piece)
         return sink.publish()
     finally:
         sink.discard()
