@@ -341,9 +341,17 @@ def write_file(
     target: Path,
     overwrite: bool,  # noqa: FBT001 - positional in `models.Writer`
     *,
+    token: str | None = None,
     system: FileSystem = FileSystem(),  # noqa: B008 - a frozen value
 ) -> Path:
     """Write a whole file, or copy one: synced and under its name, or not there at all.
+
+    Args:
+        content: what is to be in it, or the file that has it.
+        target: the file to make.
+        overwrite: replace a file that exists.
+        token: sets its part file apart from every other one; None for one of chance.
+        system: the operating system's calls.
 
     Raises:
         OutputExistsError: the target exists, and `overwrite` is off.
@@ -360,7 +368,7 @@ def write_file(
         sink = FileSink.reserve(
             target,
             expected_bytes=size,
-            token=os.urandom(8).hex(),
+            token=token or os.urandom(8).hex(),
             overwrite=overwrite,
             system=system,
             circumstances=_AFTER_MONEY,

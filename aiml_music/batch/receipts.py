@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from aiml_music._io.sinks import write_file
 from aiml_music._sansio.errors import InputError, OutputExistsError
+from aiml_music.batch.tokens import fresh
 
 SCHEMA = 1
 MAX_BYTES = 4 << 20
@@ -136,7 +137,7 @@ def write_receipt(track: Path, receipt: TrackReceipt) -> Path:
     """
     target = receipt_path(track)
     try:
-        return write_file(receipt_bytes(receipt), target, False)  # noqa: FBT003 - positional in `models.Writer`
+        return write_file(receipt_bytes(receipt), target, False, token=fresh())  # noqa: FBT003 - as `models.Writer`
     except OutputExistsError:
         if not _is_of(receipt, target):
             raise

@@ -15,10 +15,10 @@ from aiml_music._sansio.batch.records import Entry, JobRecord
 from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import StorageError
 from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.tokens import PREFIX
 
-ATTEMPT_PREFIX = "batch-"
-"""What hidden files of a batch have in their names: whoever holds its lock knows that no other process uses them."""
-
+# Receipts and the page, which are written whole or again.
+_MADE_ANEW = frozenset({".json", ".html"})
 _UNSETTLED = (JobState.INTENT, JobState.WIRE, JobState.RECEIVED, JobState.IN_DOUBT)
 
 
@@ -37,19 +37,32 @@ def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None
     """
     for record in ledger.jobs(_UNSETTLED):
         _Left(ledger, directory, record, now).settle()
-    for stray in directory.glob(f".*.{ATTEMPT_PREFIX}*.part"):
-        # Of an attempt that was never noted, so nothing was sent for it.
-        discard(stray)
-    for stray in directory.glob(f".*.{ATTEMPT_PREFIX}*.ready"):
+    for stray in directory.glob(f".*.{PREFIX}*.part"):
+        _clear(stray)
+    for stray in directory.glob(f".*.{PREFIX}*.ready"):
         _tidy(stray)
+
+
+def _clear(part: Path) -> None:
+    """Remove a part file that no attempt on record has."""
+    if _target_of(part).suffix in _MADE_ANEW:
+        with suppress(OSError):
+            part.unlink()
+    else:
+        # Of an attempt that was never noted, and empty; or of one whose track was whole when its disk failed.
+        with suppress(StorageError):
+            salvage(part, _target_of(part), "unverified")
 
 
 def _tidy(ready: Path) -> None:
     """Remove the hidden name of a track that has its own."""
-    target = ready.with_name(ready.name[1:].partition(f".{ATTEMPT_PREFIX}")[0])
     with suppress(OSError):
-        if target.samefile(ready):
+        if _target_of(ready).samefile(ready):
             ready.unlink()
+
+
+def _target_of(hidden_name: Path) -> Path:
+    return hidden_name.with_name(hidden_name.name[1:].partition(f".{PREFIX}")[0])
 
 
 class _Left:

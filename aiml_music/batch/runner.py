@@ -26,7 +26,7 @@ from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.outcomes import JobOutcome, Told
-from aiml_music.batch.resume import ATTEMPT_PREFIX
+from aiml_music.batch.tokens import fresh
 
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
 """Makes the track of a job in one paid call that the journal licenses."""
@@ -147,7 +147,7 @@ class Run:
             self._workplace.ledger,
             self._workplace.clock,
             key=record.key,
-            attempt=ATTEMPT_PREFIX + uuid.uuid4().hex[:12],
+            attempt=fresh(),
             client_request_id=str(uuid.uuid4()),
             cost=record.cost,
             budget=self._workplace.budget,

@@ -112,6 +112,24 @@ def test_a_track_whose_name_is_taken_waits(tmp_path: Path) -> None:
         assert ledger.job(key).state is JobState.DONE
 
 
+def test_a_track_that_no_attempt_can_claim_comes_into_sight(tmp_path: Path) -> None:
+    """Its disk refused the name that says that it is whole, and its call was settled as charged."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.IN_DOUBT, Mark.PAID)
+    (tmp_path / PART).write_bytes(TRACK)
+    assert resumed(ledger, tmp_path, key) is JobState.PAID_LOST
+    assert (tmp_path / "a.unverified.mp3").read_bytes() == TRACK
+    assert files(tmp_path) == {"a.unverified.mp3"}
+
+
+def test_half_a_receipt_and_half_a_page_go(tmp_path: Path) -> None:
+    """They are written anew."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.RECEIVED, Mark.DONE)
+    for name in (".a.json.batch-2.part", ".index.html.batch-3.part"):
+        (tmp_path / name).write_bytes(b"half")
+    assert resumed(ledger, tmp_path, key) is JobState.DONE
+    assert files(tmp_path) == set()
+
+
 def test_strays_are_tidied(tmp_path: Path) -> None:
     """Room of attempts that were never noted, and the hidden name of a track that has its own; nothing else."""
     ledger, key = left(tmp_path, Mark.WIRE, Mark.RECEIVED, Mark.DONE)

@@ -1,15 +1,16 @@
 """Put the page of a batch into its folder: whole, or as it was before."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from aiml_music._io.publishing import told
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.errors import Circumstances
 from aiml_music._sansio.outcome import Money, Outcome, Phase
 from aiml_music.batch.page.entries import PageTotals
 from aiml_music.batch.page.html import GENERATOR, Draw, Entries, page_html
 from aiml_music.batch.page.waveform import peaks_of
+from aiml_music.batch.tokens import fresh
 
 NAME = "index.html"
 
@@ -36,13 +37,14 @@ def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw
     sink = FileSink.reserve(
         target,
         expected_bytes=0,
-        token=os.urandom(8).hex(),
+        token=fresh(),
         overwrite=_is_ours(target),
         circumstances=_AFTER_MONEY,
     )
     try:
         for piece in _encoded(page_html(totals, entries, draw or (lambda name: peaks_of(folder / name)))):
-            sink.write(piece)
+            with told(target, _AFTER_MONEY):
+                sink.write(piece)
         return sink.publish()
     finally:
         sink.discard()

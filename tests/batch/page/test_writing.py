@@ -1,13 +1,15 @@
 """The page in its folder: whole or as before, and nobody else's page is touched."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aiml_music._sansio.errors import OutputExistsError
+from aiml_music._sansio.errors import OutputExistsError, StorageError
 from aiml_music.batch.page.entries import PageEntry
 from aiml_music.batch.page.writing import write_page
+from tests._io.system import limited, posix
 from tests.batch.page.pages import DONE, ENTRIES, PLANNED, TOTALS, Parsed, page_of, write_wav
 
 
@@ -40,5 +42,16 @@ def test_a_page_that_breaks_off_leaves_the_one_before(tmp_path: Path) -> None:
     write_page(tmp_path, TOTALS, lambda _states: [PLANNED])
     with pytest.raises(RuntimeError):
         write_page(tmp_path, TOTALS, broken)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == page_of(PLANNED)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+@posix
+def test_a_disk_without_room_is_told_of(tmp_path: Path) -> None:
+    """It is an error of this library, and the page is as before."""
+    write_page(tmp_path, TOTALS, lambda _states: [PLANNED])
+    with limited("RLIMIT_FSIZE", 2000), pytest.raises(StorageError) as caught:
+        write_page(tmp_path, TOTALS, lambda _states: [DONE])
+    assert caught.value.errno == errno.EFBIG
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == page_of(PLANNED)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
