@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 import anyio._backends._asyncio
-import anyio._backends._trio  # noqa: F401 - nothing is to be imported in the middle of an errand
+import anyio._backends._trio
 from attrs import asdict, frozen
 
 from aiml_music import AsyncMusicClient, MusicError
@@ -111,7 +111,12 @@ def _child(errand: Errand, reader: Any) -> None:
 
 async def _carried_out(errand: Errand) -> int:
     jobs = (
-        Job(label=f"Song {n}", lyrics=f"##Song number {n}, and another line of it##", reference=errand.reference, purpose="song")
+        Job(
+            label=f"Song {n}",
+            lyrics=f"##Song number {n}, and another line of it##",
+            reference=errand.reference,
+            purpose="song",
+        )
         for n in range(errand.jobs)
     )
     try:

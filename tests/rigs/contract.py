@@ -159,9 +159,7 @@ class _Look:
         balance = Balance()
         for entry in self._ledger.marks(attempt.key):
             if entry.attempt == attempt.attempt:
-                balance = balance_after(
-                    balance, entry.mark, entry.state, cost=attempt.reserved, charged=entry.charged
-                )
+                balance = balance_after(balance, entry.mark, entry.state, cost=attempt.reserved, charged=entry.charged)
         return balance
 
     def _left(self) -> Iterator[str]:
