@@ -1,1 +1,0 @@
-"""Rigs that kill whole processes, and hold what they leave to the promise of a batch."""
