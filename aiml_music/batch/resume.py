@@ -37,10 +37,12 @@ def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None
     """
     for record in ledger.jobs(_UNSETTLED):
         _Left(ledger, directory, record, now).settle()
-    for stray in directory.glob(f".*.{PREFIX}*.part"):
-        _clear(stray)
-    for stray in directory.glob(f".*.{PREFIX}*.ready"):
-        _tidy(stray)
+    # Nothing hangs on these: what a failing disk does not list has time until another resume.
+    with suppress(OSError):
+        for stray in directory.glob(f".*.{PREFIX}*.part"):
+            _clear(stray)
+        for stray in directory.glob(f".*.{PREFIX}*.ready"):
+            _tidy(stray)
 
 
 def _clear(part: Path) -> None:
@@ -93,17 +95,23 @@ class _Left:
 
     def _collect(self, ready: Path) -> None:
         # Only what was whole, checked and synced has this name.
-        digest, size = sha256_of(ready), ready.stat().st_size
+        try:
+            digest, size = sha256_of(ready), ready.stat().st_size
+        except OSError:
+            # It stays as it is until its disk gives it back; meanwhile nothing is sent for it.
+            return
         self._mark(Mark.RECEIVED, sha256=digest, size_bytes=size)
         self._publish(digest)
 
     def _died(self) -> None:
         part = self._found.part
         kept = None
-        if part is not None and self._record.state is JobState.INTENT:
-            discard(part)
-        elif part is not None:
-            kept = salvage(part, self._target)
+        # What a failing disk keeps back has time until another resume.
+        with suppress(StorageError):
+            if part is not None and self._record.state is JobState.INTENT:
+                discard(part)
+            elif part is not None:
+                kept = salvage(part, self._target)
         self._mark(Mark.DIED, **({} if kept is None else {"salvage": kept.name}))
 
     def _publish(self, sha256: str) -> None:

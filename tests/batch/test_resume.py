@@ -10,6 +10,7 @@ from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.resume import resume
 from aiml_music.testing import silent_mp3
+from tests._io.system import limited, posix
 from tests.batch.ledgers import begun, filled, marked
 
 TRACK = silent_mp3()
@@ -127,6 +128,37 @@ def test_half_a_receipt_and_half_a_page_go(tmp_path: Path) -> None:
     for name in (".a.json.batch-2.part", ".index.html.batch-3.part"):
         (tmp_path / name).write_bytes(b"half")
     assert resumed(ledger, tmp_path, key) is JobState.DONE
+    assert files(tmp_path) == set()
+
+
+@posix
+@pytest.mark.parametrize("stage", ["part", "ready"])
+def test_a_disk_that_gives_nothing_back_holds_up_nobody(own_directory: Path, stage: str) -> None:
+    """What came stays where it is, the call is on record, and all is settled when the disk is well again."""
+    ledger, key = left(own_directory, Mark.WIRE)
+    hidden = own_directory / f".a.mp3.{ATTEMPT}.{stage}"
+    hidden.write_bytes(TRACK)
+    hidden.chmod(0)
+    with ledger:
+        resume(ledger, own_directory, now=lambda: 9.0)
+        assert ledger.job(key).state is (JobState.WIRE if stage == "ready" else JobState.IN_DOUBT)
+        assert files(own_directory) == {hidden.name}
+        hidden.chmod(0o600)
+        resume(ledger, own_directory, now=lambda: 9.0)
+        assert ledger.job(key).state is (JobState.DONE if stage == "ready" else JobState.IN_DOUBT)
+    assert files(own_directory) == {"a.mp3" if stage == "ready" else "a.unverified.mp3"}
+
+
+@posix
+def test_a_directory_that_cannot_be_listed_holds_up_nobody(tmp_path: Path) -> None:
+    """Its strays are cleared away another time."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.IN_DOUBT)
+    (tmp_path / ".b.mp3.batch-2.part").touch()
+    with ledger:
+        with limited("RLIMIT_NOFILE", 3):
+            resume(ledger, tmp_path, now=lambda: 9.0)
+        assert files(tmp_path) == {".b.mp3.batch-2.part"}
+    assert resumed(Ledger.open(tmp_path), tmp_path, key) is JobState.IN_DOUBT
     assert files(tmp_path) == set()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from aiml_music._io.publishing import told
+from aiml_music._io.publishing import storage_error
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.errors import Circumstances
 from aiml_music._sansio.outcome import Money, Outcome, Phase
@@ -42,16 +42,19 @@ def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw
         circumstances=_AFTER_MONEY,
     )
     try:
-        for piece in _encoded(page_html(totals, entries, draw or (lambda name: peaks_of(folder / name)))):
-            with told(target, _AFTER_MONEY):
-                sink.write(piece)
+        _fill(sink, page_html(totals, entries, draw or (lambda name: peaks_of(folder / name))))
         return sink.publish()
     finally:
         sink.discard()
 
 
-def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:
-    return (piece.encode() for piece in pieces)
+def _fill(sink: FileSink, pieces: Iterator[str]) -> None:
+    try:
+        for piece in pieces:
+            sink.write(piece.encode())
+    except OSError as exc:
+        # Of the page's own disk, or of what it is put together from.
+        raise storage_error(sink.target, exc, **_AFTER_MONEY) from exc
 
 
 def _is_ours(target: Path) -> bool:

@@ -55,3 +55,15 @@ def test_a_disk_without_room_is_told_of(tmp_path: Path) -> None:
     assert caught.value.errno == errno.EFBIG
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == page_of(PLANNED)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+@posix
+def test_a_page_that_cannot_be_put_together_is_told_of(tmp_path: Path) -> None:
+    """Its style is a file as well, and a process may have too many of them open."""
+    with (tmp_path / "free").open("w") as free:
+        number = free.fileno()
+    (tmp_path / "free").unlink()
+    with limited("RLIMIT_NOFILE", number + 1), pytest.raises(StorageError) as caught:
+        write_page(tmp_path, TOTALS, lambda _states: [DONE])
+    assert caught.value.errno == errno.EMFILE
+    assert list(tmp_path.iterdir()) == []
