@@ -305,7 +305,7 @@ class AsyncMusicClient:
             number_copies: make a job that is in the list twice that many tracks; otherwise such a list is refused.
 
         Raises:
-            ConfigError: the budget is no amount of money.
+            ConfigError: the budget is no amount of money, or `max_concurrency` no whole number above 0.
         """
         from aiml_music.batch.batch import Batch  # noqa: PLC0415 - loads a database that single calls never need
 

@@ -172,7 +172,7 @@ class MusicClient:
         done yet.
 
         Raises:
-            ConfigError: the budget is no amount of money.
+            ConfigError: the budget is no amount of money, or `max_concurrency` no whole number above 0.
         """
         from aiml_music.batch.blocking import BlockingBatch  # noqa: PLC0415 - as in the twin
 

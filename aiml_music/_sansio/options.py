@@ -188,9 +188,18 @@ def check_retry(max_retries: int | None, retry: RetryPolicy | None) -> RetryPoli
     return RetryPolicy(attempts=max_retries + 1)
 
 
-def _concurrency(_instance: object, _attribute: object, value: Any) -> None:
+def check_concurrency(value: Any) -> None:
+    """Refuse a number of calls at once that is none.
+
+    Raises:
+        ConfigError: it is neither a whole number above 0 nor None.
+    """
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ConfigError(f"max_concurrency must be a whole number above 0, or None to adapt; got {value!r}.")
+
+
+def _concurrency(_instance: object, _attribute: object, value: Any) -> None:
+    check_concurrency(value)
 
 
 @frozen(kw_only=True)

@@ -27,7 +27,7 @@ from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.concurrency import MOST
 from aiml_music._sansio.errors import InputError, LedgerError, MusicError
 from aiml_music._sansio.models import Settlement
-from aiml_music._sansio.options import UNSET, Options
+from aiml_music._sansio.options import UNSET, Options, check_concurrency
 from aiml_music.batch.folder import Folder, write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
@@ -73,6 +73,7 @@ class Batch:
     ) -> None:
         self._session = session
         self._options = options
+        check_concurrency(max_concurrency)
         self._budget = Budget.of_usd(budget)
         self._width = max_concurrency or MOST
         self._number_copies = number_copies
@@ -116,8 +117,8 @@ class Batch:
     def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
         """Make every track of a list that is not made yet, and yield how each job stands as soon as that is known.
 
-        Each job of the list gives one outcome, those that an earlier run ended first of all. One failure never stops
-        the others.
+        Each job of the list gives one outcome, also one that an earlier run ended; only what was not sent before a
+        stop gives none. One failure never stops the others.
 
         Args:
             jobs: the list; jobs of earlier lists that are not in it stay as they are. None takes all that were ever

@@ -17,8 +17,8 @@ from attrs import define, field, frozen
 from aiml_music._sansio.batch.brake import Brake, Pause
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.records import JobRecord
-from aiml_music._sansio.batch.repeats import after_failure, verdict
-from aiml_music._sansio.batch.states import JobState, Mark
+from aiml_music._sansio.batch.repeats import after_failure, closing
+from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
 from aiml_music._sansio.ports import Clock
@@ -180,12 +180,8 @@ class Run:
             journal: of the attempt.
             error: how it ended; None is a cancellation.
         """
-        if journal.latest is Mark.INTENT:
-            await journal.mark(Mark.NOT_SENT)
-        elif journal.latest in {Mark.WIRE, Mark.HEAD} and not await self._is_ready(journal):
-            marks = (Mark.IN_DOUBT,) if error is None else verdict(error)
-            for mark in marks:
-                await journal.mark(mark, **_evidence(error))
+        for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
+            await journal.mark(mark, **_evidence(error))
 
     async def _is_ready(self, journal: AttemptJournal) -> bool:
         """Say whether the track of an attempt is whole on the disk; then it is collected when the batch is resumed."""

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -402,6 +403,15 @@ async def test_a_batch_that_was_not_run_can_be_closed(tmp_path: Path) -> None:
     async with patient_client(ScriptedTransport()) as client, client.batch(tmp_path / "new" / "songs") as batch:
         assert await states_of(batch) == {}
     assert names(tmp_path / "new" / "songs") == set()
+
+
+@pytest.mark.parametrize("calls", [0, -1, 1.5, True])
+async def test_a_number_of_calls_that_is_none_is_refused(tmp_path: Path, calls: Any) -> None:
+    """Before a directory is made."""
+    async with patient_client(ScriptedTransport()) as client:
+        with pytest.raises(ConfigError, match="max_concurrency must be"):
+            client.batch(tmp_path / "songs", max_concurrency=calls)
+    assert not (tmp_path / "songs").exists()
 
 
 async def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:

@@ -59,6 +59,21 @@ def verdict(error: MusicError) -> tuple[Mark, ...]:
     return (Mark.IN_DOUBT, Mark.PAID) if error.credits_used else (Mark.IN_DOUBT,)
 
 
+def closing(latest: Mark | None, error: MusicError | None, *, is_ready: bool) -> tuple[Mark, ...]:
+    """Return the marks that close an attempt which gave no track, by what is known in the process that made it.
+
+    Args:
+        latest: its last mark that is known to be in the ledger; None before the first.
+        error: how it ended; None is a cancellation.
+        is_ready: its track is whole on the disk all the same, and is collected when the batch is resumed.
+    """
+    if latest is Mark.INTENT:
+        return (Mark.NOT_SENT,)
+    if latest not in {Mark.WIRE, Mark.HEAD} or is_ready:
+        return ()
+    return (Mark.IN_DOUBT,) if error is None else verdict(error)
+
+
 @frozen(kw_only=True)
 class Next:
     """What comes next: the job is tried again, the whole batch rests, or neither.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aiml_music._sansio.batch.repeats import POLICY, Next, after_failure, verdict
+from aiml_music._sansio.batch.repeats import POLICY, Next, after_failure, closing, verdict
 from aiml_music._sansio.batch.states import IllegalTransitionError, Mark, fold
 from aiml_music._sansio.errors import (
     APIError,
@@ -117,3 +117,17 @@ def test_only_what_costs_nothing_is_repeated(errors: list[MusicError], expected:
 def test_a_batch_waits_longer_than_a_person() -> None:
     """A minute of its own choosing, a quarter of an hour at the service's word."""
     assert (POLICY.wait_max, POLICY.retry_after_max, POLICY.attempts) == (60.0, 900.0, 3)
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+@pytest.mark.parametrize("error", [None, UNSENT, DOUBT])
+@pytest.mark.parametrize("latest", [None, *Mark])
+def test_what_is_known_closes_an_attempt(latest: Mark | None, error: MusicError | None, *, is_ready: bool) -> None:
+    """Before the wire nothing was sent; on it, what is not proven is in doubt; a whole track settles it later."""
+    marks = closing(latest, error, is_ready=is_ready)
+    if latest is Mark.INTENT:
+        assert marks == (Mark.NOT_SENT,)
+    elif latest in {Mark.WIRE, Mark.HEAD} and not is_ready:
+        assert marks == ((Mark.NOT_SENT,) if error is UNSENT else (Mark.IN_DOUBT,))
+    else:
+        assert marks == ()
