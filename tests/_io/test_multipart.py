@@ -227,7 +227,7 @@ async def test_the_loop_goes_on_while_a_disk_is_slow() -> None:
 
 
 async def test_many_uploads_share_a_turn_of_the_loop() -> None:
-    """However many are sent at once to a network that never waits, a turn is over after sixteen pieces of them all."""
+    """However many are sent at once to a network that never waits, a turn is over after eight pieces of them all."""
     sent_in: dict[int, int] = {}
     turn, left = 0, 24
 
@@ -244,6 +244,7 @@ async def test_many_uploads_share_a_turn_of_the_loop() -> None:
         while left:
             turn += 1
             await anyio.lowlevel.checkpoint()
-    # Seen from a task in the middle of a turn, it is the end of one and the beginning of the next.
-    assert max(sent_in.values()) <= 2 * SLICE_STEPS
+    # Seen from a task in the middle of a turn, it is the end of one and the beginning of the next, and what an earlier
+    # one left is used first.
+    assert max(sent_in.values()) < 3 * SLICE_STEPS
     assert sum(sent_in.values()) > 24 * SLICE_STEPS
