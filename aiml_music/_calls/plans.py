@@ -13,7 +13,7 @@ from aiml_music._calls.keys import ask_for_key
 from aiml_music._io.bodies import BytesBody
 from aiml_music._io.multipart import MultipartBody
 from aiml_music._sansio import order, wire
-from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.catalogue import UPLOAD_PATH
 from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference
@@ -92,9 +92,7 @@ async def upload_plan(
 ) -> Plan:
     """Return the plan of an upload; raises as `generate_plan`."""
     timeouts = options.timeouts_for_upload(body.length) if timeout is UNSET else check_timeout(timeout)
-    return await _plan(
-        options, Operation.UPLOAD, MUSIC_01.upload_path, body, body.content_type, timeouts, client_request_id
-    )
+    return await _plan(options, Operation.UPLOAD, UPLOAD_PATH, body, body.content_type, timeouts, client_request_id)
 
 
 async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]], timeouts: Timeouts) -> Plan:

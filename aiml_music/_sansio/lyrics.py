@@ -54,8 +54,9 @@ def check_lyrics(lyrics: str, model: Model) -> tuple[str, tuple[str, ...]]:
 
 def _advice(text: str, model: Model) -> list[str]:
     advice = []
-    if len(text) > model.lyrics_max_chars:
-        advice.append(f"{len(text)} characters; {model.id} is documented for at most {model.lyrics_max_chars}")
+    field = model.field("lyrics")
+    if field is not None and field.most is not None and len(text) > field.most:
+        advice.append(f"{len(text)} characters; {model.id} is documented for at most {field.most}")
     invisible = sum(unicodedata.category(character) == "Cf" for character in text)
     if invisible > len(text) * _INVISIBLE_RATIO:
         advice.append(f"{invisible} of {len(text)} characters are invisible; the provider refuses too many")

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from aiml_music._sansio import wire
 from aiml_music._sansio.audio import AudioInfo
-from aiml_music._sansio.catalogue import MODELS, Model
+from aiml_music._sansio.catalogue import Model, find_model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.lyrics import LyricsCheck, check_lyrics, check_reference_id
 from aiml_music._sansio.models import AudioFormat, AudioSetting, Purpose, Reference
@@ -71,17 +71,6 @@ def generate_order(
         audio_setting=setting,
         advice=advice if lyrics_check == "warn" else (),
     )
-
-
-def find_model(name: str) -> Model:
-    """Return the row of a model.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name not in MODELS:
-        raise InputError(f"Unknown model {name!r}.", hint=f"Known: {', '.join(sorted(MODELS))}.")
-    return MODELS[name]
 
 
 def check_audio_setting(value: AudioSetting | Mapping[str, Any] | None) -> AudioSetting | None:

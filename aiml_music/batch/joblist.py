@@ -12,11 +12,11 @@ from typing import IO, Any
 from attrs import field, frozen
 
 from aiml_music._sansio import wire
-from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.catalogue import MUSIC_01, find_model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.lyrics import check_lyrics, check_reference_id
 from aiml_music._sansio.models import BITRATES, SAMPLE_RATES, AudioSetting, Purpose
-from aiml_music._sansio.order import check_audio_setting, check_purpose, find_model
+from aiml_music._sansio.order import check_audio_setting, check_purpose
 from aiml_music.batch.joblist_rows import Place, Row, csv_rows, jsonl_rows, shown
 
 MAX_JOBS = 10_000

@@ -7,13 +7,13 @@ from typing import Any
 
 from attrs import field, frozen
 
-from aiml_music._sansio.catalogue import MODELS
+from aiml_music._sansio.catalogue import MODELS, UPLOAD_PATH
 from aiml_music._sansio.outcome import Operation, Phase
 from aiml_music.testing.reactions import Reaction, ScriptedFault
 
 _PATHS = {
-    Operation.UPLOAD: tuple(model.upload_path for model in MODELS.values()),
-    Operation.GENERATE: tuple(model.generate_path for model in MODELS.values()),
+    Operation.UPLOAD: (UPLOAD_PATH,),
+    Operation.GENERATE: tuple({model.generate_path for model in MODELS.values()}),
 }
 _PURPOSE = re.compile(rb'; name="purpose"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n--')
 

@@ -16,7 +16,6 @@ from aiml_music._sansio.order import (
     check_output_name,
     check_purpose,
     check_reference_length,
-    find_model,
     generate_order,
 )
 
@@ -139,14 +138,6 @@ def test_the_format_asked_for_is_the_one_expected() -> None:
     asked = order(audio_setting={"format": "wav", "sample_rate": 16_000})
     assert asked.audio_format == "wav"
     assert asked.audio_setting == AudioSetting(format="wav", sample_rate=16_000)
-
-
-def test_a_model_is_found_or_the_known_ones_are_named() -> None:
-    """A model is a row of the catalogue; a wrong name is answered with the right ones."""
-    assert find_model("music-01") is MUSIC_01
-    with pytest.raises(InputError) as caught:
-        find_model("minimax")
-    assert caught.value.hint == "Known: music-01."
 
 
 @pytest.mark.parametrize(

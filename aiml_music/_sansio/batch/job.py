@@ -9,11 +9,11 @@ from typing import Any
 from attrs import asdict, field, frozen
 
 from aiml_music._sansio import wire
-from aiml_music._sansio.catalogue import MODELS
+from aiml_music._sansio.catalogue import find_model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.lyrics import check_lyrics, check_reference_id
 from aiml_music._sansio.models import AudioFormat, AudioSetting, Purpose
-from aiml_music._sansio.order import check_audio_setting, check_purpose, find_model
+from aiml_music._sansio.order import check_audio_setting, check_purpose
 
 _LABEL_MAX_CHARS = 500
 _KEY_VERSION = 1
@@ -114,7 +114,7 @@ class Job:
     @property
     def cost(self) -> int:
         """The worst case, in credits."""
-        return MODELS[self.model].price_credits
+        return find_model(self.model).price_credits or 0
 
     def to_json(self) -> str:
         """Return it as `from_json` reads it."""
