@@ -4,7 +4,6 @@ Only when the sandbox has ended is nothing under way any more, and what it knows
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,90 +11,117 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from attrs import define, evolve, field
 
 from aiml_music._sansio.batch.budget import usd_of
 from aiml_music.batch.ledger_file import LEDGER_NAME
 from aiml_music.sandbox import CREDITS_PER_TRACK, RunningSandbox, Sandbox, Settings, make_reference, running
 from tests.rigs.child import ENDED, Errand
-from tests.rigs.children import Children, Ending, children
-from tests.rigs.contract import Finding, Truth, finding
+from tests.rigs.children import Children, Ending
+from tests.rigs.contract import Finding, Truth, finding, strangers
 
 SHORT = Settings(latency=0.0, longest_track=0.5)
 JOBS = 3
-# Not a credit more than the jobs cost: a call that is counted twice, or forgotten, has no room.
-BUDGET = str(usd_of(JOBS * CREDITS_PER_TRACK))
+CALM = "calm"
 
-if not hasattr(os, "fork"):
-    pytest.skip("this platform does not fork", allow_module_level=True)
+
+def exactly(tracks: int) -> str:
+    """Return a budget for so many tracks, and not a credit more: what is counted twice, or forgotten, has no room."""
+    return str(usd_of(tracks * CREDITS_PER_TRACK))
 
 
 @define(eq=False)
 class Bench:
-    """Runs batches, and gathers what is wrong with them.
+    """Runs batches, each in a directory of its own, and gathers what is wrong with them.
 
     Attributes:
-        wrong: what a run did or left that it should not, by its directory.
+        errand: what all runs do, unless they are told otherwise.
+        served: the service.
+        wrong: what a run did or left that it should not, under the name of its directory.
         findings: what became of each batch, once `judge` has looked.
-        latest: how the latest run ended in which something happened.
+        truth: what the service knows, once `judge` has looked.
+        points: of how many things that happened, each to a batch of its own.
     """
 
     children: Children
     errand: Errand
     served: RunningSandbox
     _root: Path
-    _begun: list[Path] = field(factory=list)
-    wrong: list[str] = field(factory=list)
+    _budgets: dict[str, str] = field(factory=dict)
+    wrong: list[tuple[str, str]] = field(factory=list)
     findings: list[Finding] = field(factory=list)
-    latest: Ending = Ending(status=ENDED, words="")
+    truth: Truth = Truth(charged={})
+    points: int = 0
 
-    def suffer(self, name: str, *, begun: Callable[[int], None] | None = None, **changes: Any) -> Ending:
-        """Run a batch in which something happens, and again, in which nothing does; return how the first run ended."""
-        directory = self._root / name
-        errand = evolve(self.errand, directory=str(directory), **changes)
-        ending = self.children.run(evolve(errand, held=begun is not None), begun=begun)
-        self.latest = ending
+    def place_of(self, name: str) -> Path:
+        """Return the directory of a batch."""
+        return self._root / name
+
+    def strike(self, name: str, *, begun: Callable[[int], None] | None = None, **changes: Any) -> Ending:
+        """Run a batch in which something happens, and return how that ended.
+
+        Args:
+            name: of its directory.
+            begun: sees to what happens, given the process; see `Children.run`.
+            changes: of the errand.
+        """
+        ending = self.children.run(self._errand(name, held=begun is not None, **changes), begun=begun)
         if not (ending.was_killed or ending.is_plain):
-            self.wrong.append(f"{name}: {ending}")
-        self.finish(evolve(errand, crash=None))
+            self.wrong.append((name, str(ending)))
         return ending
 
-    def finish(self, errand: Errand) -> None:
+    def finish(self, name: str, **changes: Any) -> None:
         """Run a batch to its end, in which nothing happens any more."""
-        self._begun.append(Path(errand.directory))
-        ending = self.children.run(errand)
+        ending = self.children.run(self._errand(name, **changes))
         if ending != Ending(status=ENDED, words=""):
-            self.wrong.append(f"{errand.directory}: {ending}")
+            self.wrong.append((name, str(ending)))
 
-    def judge(self, truth: Truth) -> None:
+    def suffer(self, name: str, **changes: Any) -> Ending:
+        """Run a batch in which something happens, and again, in which nothing does; return how the first run ended."""
+        ending = self.strike(name, **changes)
+        self.finish(name)
+        return ending
+
+    def _errand(self, name: str, **changes: Any) -> Errand:
+        errand = evolve(self.errand, directory=str(self.place_of(name)), **changes)
+        self._budgets[name] = errand.budget
+        return errand
+
+    def judge(self, truth: Truth, *, is_settled: bool) -> None:
         """Hold every batch against the promise; nothing may be under way."""
-        calm, *_ = self._begun
-        tracks = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in calm.glob("*.mp3")}
-        for directory in self._begun:
+        self.truth = truth
+        calm = self.place_of(CALM).glob("*.mp3")
+        tracks = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in calm}
+        for name, budget in self._budgets.items():
+            directory = self.place_of(name)
             if (directory / LEDGER_NAME).exists():
-                found = finding(directory, truth, tracks, self.errand.budget)
+                found = finding(directory, truth, tracks, budget, is_settled=is_settled)
                 self.findings.append(found)
-                self.wrong += [f"{directory.name}: {violation}" for violation in found.violations]
+                self.wrong += [(name, violation) for violation in found.violations]
             else:
-                self.wrong.append(f"{directory.name} has no ledger")
-        strangers = {name for name, charged in truth.charged.items() if charged}.difference(
-            *(found.known for found in self.findings)
-        )
-        self.wrong += [f"{name} was charged, and no ledger knows it" for name in strangers]
+                self.wrong.append((name, "there is no ledger"))
+        self.wrong += [("", stranger) for stranger in strangers(truth, self.findings)]
+
+    def figure(self, rig: str) -> str:
+        """Return in one line at how many points the promise was kept, and what became of all jobs."""
+        kept = self.points - len({name for name, _ in self.wrong})
+        return f"{rig} {kept}/{self.points}: {self.summary()}"
 
     def summary(self) -> str:
-        """Return what became of all jobs, in one line."""
+        """Return in one line what became of all jobs."""
         jobs = sum((Counter(found.jobs) for found in self.findings), Counter())
-        doubts, charged, never = (
-            sum(getattr(found, name) for found in self.findings)
-            for name in ("in_doubt", "doubts_charged", "doubts_never_arrived")
+        lost, double, wrong, waiting, doubts, paid_lost = (
+            sum(counted)
+            for counted in zip(
+                *(
+                    (f.lost, f.double, f.wrong_doubts, f.waiting, len(f.doubts), len(f.paid_lost))
+                    for f in self.findings
+                ),
+                strict=True,
+            )
         )
-        return (
-            f"{sum(jobs.values())} jobs: {sum(found.lost for found in self.findings)} lost,"
-            f" {sum(found.double for found in self.findings)} double-paid, {doubts} in doubt"
-            f" (server's truth: {charged} charged, {never} never arrived)"
-        )
+        listed = f"{doubts + paid_lost} calls listed" + (f", {waiting} tracks wait for a name" if waiting else "")
+        return f"{sum(jobs.values())} jobs, {lost} lost, {double} double-paid, {wrong} wrongly in doubt; {listed}"
 
 
 @cache
@@ -104,28 +130,24 @@ def _song() -> bytes:
 
 
 @contextmanager
-def bench(root: Path, *, sandbox: Sandbox | None = None, **changes: Any) -> Iterator[Bench]:
+def bench(
+    program: Children, root: Path, *, sandbox: Sandbox | None = None, is_settled: bool = False, **changes: Any
+) -> Iterator[Bench]:
     """Set up a bench; on leaving, hold what was done at it against the promise.
 
     Args:
+        program: starts processes.
         root: an empty directory.
         sandbox: the service; a short one without faults, if it is not given.
+        is_settled: every doubt is asked after before leaving.
         changes: of all its errands.
     """
     reference = root / "reference.wav"
     reference.write_bytes(_song())
-    sandbox = sandbox or Sandbox(SHORT)
-    with running(sandbox=sandbox) as served, children(root) as program:
-        errand = Errand(
-            **{
-                "directory": str(root / "calm"),
-                "base_url": served.base_url,
-                "reference": str(reference),
-                "jobs": JOBS,
-                "budget": BUDGET,
-                **changes,
-            }
-        )
+    sandbox = sandbox or Sandbox(SHORT, encoder=None)
+    with running(sandbox=sandbox) as served:
+        given = {"jobs": JOBS, "budget": exactly(JOBS), **changes}
+        errand = Errand(directory=str(root), base_url=served.base_url, reference=str(reference), **given)
         place = Bench(program, errand, served, root)
         yield place
-    place.judge(Truth.of(sandbox.requests))
+    place.judge(Truth.of(sandbox), is_settled=is_settled)

@@ -30,6 +30,7 @@ from aiml_music.sandbox import DEFAULT_KEY
 from tests.rigs.crash_points import CrashPoint
 
 ENDED, FAILED, BROKEN = 0, 3, 4
+GIVEN = "The word to pay again is on record.\n"
 # Both event loops and all of a batch: nothing is to be imported in the middle of an errand.
 IMPORTED = (
     *(anyio._backends._asyncio, anyio._backends._trio, Batch),
@@ -51,6 +52,8 @@ class Errand:
         width: how many jobs may be under way at once.
         crash: kill the process at so manieth crash point.
         lifetime: kill the process after so many seconds.
+        scenario: a fault of the sandbox that every generation names.
+        word: say of every call in doubt that it may be paid again, before anything is sent.
         settled: ask the service's books about every doubt, and make what was not paid.
         held: wait for a line before the first step.
     """
@@ -64,6 +67,8 @@ class Errand:
     width: int = 2
     crash: int | None = None
     lifetime: float | None = None
+    scenario: str | None = None
+    word: bool = False
     settled: bool = False
     held: bool = False
 
@@ -131,11 +136,14 @@ async def _carried_out(errand: Errand) -> int:
         )
         for n in range(errand.jobs)
     ]
+    headers = None if errand.scenario is None else {"x-sandbox-scenario": errand.scenario}
     try:
         async with (
-            AsyncMusicClient(api_key=DEFAULT_KEY, base_url=errand.base_url) as client,
+            AsyncMusicClient(api_key=DEFAULT_KEY, base_url=errand.base_url, default_headers=headers) as client,
             client.batch(Path(errand.directory), budget=errand.budget, max_concurrency=errand.width) as batch,
         ):
+            if errand.word:
+                await _give_the_word(batch)
             await batch.run_all(jobs)
             if errand.settled:
                 await batch.settle()
@@ -144,6 +152,13 @@ async def _carried_out(errand: Errand) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return FAILED
     return ENDED
+
+
+async def _give_the_word(batch: Batch) -> None:
+    for doubt in (await batch.report()).in_doubt:
+        await batch.pay_again(doubt.key, reason="It is wanted all the same.")
+        sys.stderr.write(GIVEN)
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

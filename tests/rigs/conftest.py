@@ -1,16 +1,70 @@
-"""The figures of the rigs, a line each, at the end of the report."""
+"""What the rigs share: the program that starts processes, how long they run, and a line of figures for each."""
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from attrs import frozen
+
+from tests.rigs.children import Children, children
+from tests.rigs.strace import why_not
 
 _HERE = Path(__file__).parent.name
+Tell = Callable[[str], None]
+
+
+@frozen(kw_only=True)
+class Extent:
+    """How much the rigs do.
+
+    Attributes:
+        long: every point, instead of a few.
+        jobs: of the soak, in all.
+        minutes: after so many, the soak begins no other batch.
+    """
+
+    long: bool
+    jobs: int
+    minutes: float
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the soak."""
+    parser.addoption("--soak-jobs", type=int, metavar="N", help="jobs of the soak: 40, or 10,000 in the long form")
+    parser.addoption("--soak-minutes", type=float, default=20.0, metavar="M", help="begin no other batch after so long")
 
 
 @pytest.fixture
-def long(request: pytest.FixtureRequest) -> bool:
-    """Say whether the rigs run in their long form."""
-    return bool(request.config.getoption("--long", default=False))
+def extent(request: pytest.FixtureRequest) -> Extent:
+    """Return how much the rigs do."""
+    option = request.config.getoption
+    long = bool(option("--long", default=False))
+    jobs = option("--soak-jobs", default=None) or (10_000 if long else 40)
+    return Extent(long=long, jobs=jobs, minutes=option("--soak-minutes", default=20.0))
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
+    """Return what starts processes, for all rigs; it has imported everything once."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this platform does not fork")
+    with children(tmp_path_factory.mktemp("rigs")) as program:
+        yield program
+
+
+@pytest.fixture
+def strace() -> None:
+    """Skip where no system call can be made to fail."""
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(f"no system call can be made to fail: {reason}")
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """Return what takes the line that a rig ends with."""
+    return lambda line: record_property("figure", line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
