@@ -53,6 +53,11 @@ class Bench:
     truth: Truth = Truth(charged={})
     points: int = 0
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all directories so far."""
+        return tuple(self._budgets)
+
     def place_of(self, name: str) -> Path:
         """Return the directory of a batch."""
         return self._root / name
