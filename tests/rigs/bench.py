@@ -5,7 +5,7 @@ Only when the sandbox has ended is nothing under way any more, and what it knows
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,14 +15,13 @@ from attrs import define, evolve, field
 
 from aiml_music._sansio.batch.budget import usd_of
 from aiml_music.batch.ledger_file import LEDGER_NAME
-from aiml_music.sandbox import CREDITS_PER_TRACK, RunningSandbox, Sandbox, Settings, make_reference, running
+from aiml_music.sandbox import CREDITS_PER_TRACK, Sandbox, Settings, make_reference, running
 from tests.rigs.child import ENDED, Errand
 from tests.rigs.children import Children, Ending
 from tests.rigs.contract import Finding, Truth, finding, strangers
 
 SHORT = Settings(latency=0.0, longest_track=0.5)
 JOBS = 3
-CALM = "calm"
 
 
 def exactly(tracks: int) -> str:
@@ -36,22 +35,21 @@ class Bench:
 
     Attributes:
         errand: what all runs do, unless they are told otherwise.
-        served: the service.
         wrong: what a run did or left that it should not, under the name of its directory.
         findings: what became of each batch, once `judge` has looked.
         truth: what the service knows, once `judge` has looked.
-        points: of how many things that happened, each to a batch of its own.
+        points: where something happened, each under the name of its directory.
     """
 
     children: Children
     errand: Errand
-    served: RunningSandbox
     _root: Path
+    _tracks: Mapping[str, str]
     _budgets: dict[str, str] = field(factory=dict)
     wrong: list[tuple[str, str]] = field(factory=list)
     findings: list[Finding] = field(factory=list)
     truth: Truth = Truth(charged={})
-    points: int = 0
+    points: list[str] = field(factory=list)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,12 +93,10 @@ class Bench:
     def judge(self, truth: Truth, *, is_settled: bool) -> None:
         """Hold every batch against the promise; nothing may be under way."""
         self.truth = truth
-        calm = self.place_of(CALM).glob("*.mp3")
-        tracks = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in calm}
         for name, budget in self._budgets.items():
             directory = self.place_of(name)
             if (directory / LEDGER_NAME).exists():
-                found = finding(directory, truth, tracks, budget, is_settled=is_settled)
+                found = finding(directory, truth, self._tracks, budget, is_settled=is_settled)
                 self.findings.append(found)
                 self.wrong += [(name, violation) for violation in found.violations]
             else:
@@ -109,8 +105,9 @@ class Bench:
 
     def figure(self, rig: str) -> str:
         """Return in one line at how many points the promise was kept, and what became of all jobs."""
-        kept = self.points - len({name for name, _ in self.wrong})
-        return f"{rig} {kept}/{self.points}: {self.summary()}"
+        broken = {name for name, _ in self.wrong}
+        kept = sum(name not in broken for name in self.points)
+        return f"{rig} {kept}/{len(self.points)}: {self.summary()}"
 
     def summary(self) -> str:
         """Return in one line what became of all jobs."""
@@ -136,13 +133,20 @@ def _song() -> bytes:
 
 @contextmanager
 def bench(
-    program: Children, root: Path, *, sandbox: Sandbox | None = None, is_settled: bool = False, **changes: Any
+    program: Children,
+    root: Path,
+    tracks: Mapping[str, str],
+    *,
+    sandbox: Sandbox | None = None,
+    is_settled: bool = False,
+    **changes: Any,
 ) -> Iterator[Bench]:
     """Set up a bench; on leaving, hold what was done at it against the promise.
 
     Args:
         program: starts processes.
         root: an empty directory.
+        tracks: the SHA-256 of what each track must be, by its file name, as far as that is known.
         sandbox: the service; a short one without faults, if it is not given.
         is_settled: every doubt is asked after before leaving.
         changes: of all its errands.
@@ -153,6 +157,14 @@ def bench(
     with running(sandbox=sandbox) as served:
         given = {"jobs": JOBS, "budget": exactly(JOBS), **changes}
         errand = Errand(directory=str(root), base_url=served.base_url, reference=str(reference), **given)
-        place = Bench(program, errand, served, root)
+        place = Bench(program, errand, root, tracks)
         yield place
     place.judge(Truth.of(sandbox), is_settled=is_settled)
+
+
+def calm_tracks(program: Children, root: Path) -> dict[str, str]:
+    """Return the SHA-256 of each track of a batch to which nothing happens, by its file name."""
+    with bench(program, root, {}) as place:
+        place.finish("calm")
+    assert place.wrong == []
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in place.place_of("calm").glob("*.mp3")}

@@ -1,17 +1,19 @@
 """What the rigs share: the program that starts processes, how long they run, and a line of figures for each."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from attrs import frozen
 
+from tests.rigs.bench import calm_tracks
 from tests.rigs.children import Children, children
 from tests.rigs.strace import why_not
 
 _HERE = Path(__file__).parent.name
 Tell = Callable[[str], None]
+Tracks = Mapping[str, str]
 
 
 @frozen(kw_only=True)
@@ -31,7 +33,7 @@ class Extent:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the soak."""
-    parser.addoption("--soak-jobs", type=int, metavar="N", help="jobs of the soak: 40, or 10,000 in the long form")
+    parser.addoption("--soak-jobs", type=int, metavar="N", help="jobs of the soak: 24, or 10,000 in the long form")
     parser.addoption("--soak-minutes", type=float, default=20.0, metavar="M", help="begin no other batch after so long")
 
 
@@ -40,7 +42,7 @@ def extent(request: pytest.FixtureRequest) -> Extent:
     """Return how much the rigs do."""
     option = request.config.getoption
     long = bool(option("--long", default=False))
-    jobs = option("--soak-jobs", default=None) or (10_000 if long else 40)
+    jobs = option("--soak-jobs", default=None) or (10_000 if long else 24)
     return Extent(long=long, jobs=jobs, minutes=option("--soak-minutes", default=20.0))
 
 
@@ -51,6 +53,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
         pytest.skip("this platform does not fork")
     with children(tmp_path_factory.mktemp("rigs")) as program:
         yield program
+
+
+@pytest.fixture(scope="session")
+def tracks(program: Children, tmp_path_factory: pytest.TempPathFactory) -> Tracks:
+    """Return what every track must be, whatever happens while it is made."""
+    return calm_tracks(program, tmp_path_factory.mktemp("calm"))
 
 
 @pytest.fixture

@@ -5,26 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.bench import CALM, bench
+from tests.rigs.bench import bench
 from tests.rigs.children import Children
-from tests.rigs.conftest import Extent, Tell
+from tests.rigs.conftest import Extent, Tell, Tracks
 
 # By default, a few points of several hundred; they are spread over the run.
-_STEP = 251
+_STEP = 290
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_killed_batch_keeps_its_promise(
-    backend: str, tmp_path: Path, program: Children, extent: Extent, tell: Tell
+    backend: str, tmp_path: Path, program: Children, tracks: Tracks, extent: Extent, tell: Tell
 ) -> None:
     """Killed just before any change of a file or the ledger, or any exchange with the service, and run once more."""
-    with bench(program, tmp_path, backend=backend) as place:
-        place.finish(CALM)
+    with bench(program, tmp_path, tracks, backend=backend) as place:
         step = 1 if extent.long else _STEP
         for point in count(step, step):
-            if not place.suffer(f"crash-{point}", crash=point).was_killed:
+            name = f"crash-{point}"
+            if not place.suffer(name, crash=point).was_killed:
                 break
-            place.points += 1
+            place.points.append(name)
     tell(place.figure(f"crash points {backend}"))
     assert place.wrong == []
-    assert place.points > 1
+    assert len(place.points) > 1

@@ -13,7 +13,8 @@ from tests.rigs.child import GIVEN
 from tests.rigs.children import Children
 from tests.rigs.conftest import Extent, Tell
 
-_STEP = 41
+# By default, one point before the word is on record, and a few behind it.
+_START, _STEP = 40, 101
 _DOUBT = "doubt"
 
 
@@ -23,11 +24,10 @@ def test_a_word_counts_once_whoever_dies(
 ) -> None:
     """Killed at any point of the run that is given the word, and run once more without it."""
     given = lost = 0
-    with bench(program, tmp_path, backend=backend, jobs=1, budget=exactly(2)) as place:
+    with bench(program, tmp_path, {}, backend=backend, jobs=1, budget=exactly(2)) as place:
         # Charged, and the answer is lost.
         place.finish(_DOUBT, scenario="gateway_drop")
-        step = 1 if extent.long else _STEP
-        for point in count(step, step):
+        for point in count(1) if extent.long else count(_START, _STEP):
             name = f"word-{point}"
             shutil.copytree(place.place_of(_DOUBT), place.place_of(name))
             ending = place.strike(name, word=True, crash=point)
@@ -37,7 +37,7 @@ def test_a_word_counts_once_whoever_dies(
             place.wrong += [(name, what) for what in _wrong(place, name, words, told=GIVEN in ending.words)]
             if not ending.was_killed:
                 break
-            place.points += 1
+            place.points.append(name)
     tell(f"{place.figure(f'kills around a word {backend}')}; {given} on record, {lost} not")
     assert place.wrong == []
     assert given

@@ -102,7 +102,7 @@ def _soak(root: Path, jobs: int, program: Children, chance: random.Random, score
     root.mkdir()
     sandbox = _Moody(Settings(latency=_LATENCY, longest_track=0.5), chance)
     with bench(
-        program, root, sandbox=sandbox, is_settled=True, jobs=jobs, budget=exactly(jobs), width=_WIDTH
+        program, root, {}, sandbox=sandbox, is_settled=True, jobs=jobs, budget=exactly(jobs), width=_WIDTH
     ) as place:
         name = f"piece of {jobs}"
         while True:
