@@ -7,7 +7,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from attrs import define, evolve, field
 
 from aiml_music._sansio.batch.budget import usd_of
 from aiml_music.batch.ledger_file import LEDGER_NAME
-from aiml_music.sandbox import CREDITS_PER_TRACK, Sandbox, Settings, make_reference, running
+from aiml_music.sandbox import CREDITS_PER_TRACK, Sandbox, Settings, running
+from aiml_music.testing import silent_mp3
 from tests.rigs.child import ENDED, Errand
 from tests.rigs.children import Children, Ending
 from tests.rigs.contract import Finding, Truth, finding, strangers
@@ -126,11 +126,6 @@ class Bench:
         return f"{sum(jobs.values())} jobs, {lost} lost, {double} double-paid, {wrong} wrongly in doubt; {listed}"
 
 
-@cache
-def _song() -> bytes:
-    return make_reference(11.0, encoder=None)
-
-
 @contextmanager
 def bench(
     program: Children,
@@ -151,8 +146,8 @@ def bench(
         is_settled: every doubt is asked after before leaving.
         changes: of all its errands.
     """
-    reference = root / "reference.wav"
-    reference.write_bytes(_song())
+    reference = root / "reference.mp3"
+    reference.write_bytes(silent_mp3(11.0))
     sandbox = sandbox or Sandbox(SHORT, encoder=None)
     with running(sandbox=sandbox) as served:
         given = {"jobs": JOBS, "budget": exactly(JOBS), **changes}

@@ -6,6 +6,7 @@ which has imported everything and started no thread: so each takes milliseconds,
 
 import concurrent.futures.thread
 import encodings.idna
+import gc
 import json
 import os
 import signal
@@ -81,7 +82,12 @@ def main() -> None:
     """Carry out errands until the input ends."""
     digest.load()
     # What is here stays where it is: a child that collects garbage would only copy it.
-    reader = os.fdopen(os.dup(0), "rb", buffering=0)
+    gc.freeze()
+    with os.fdopen(os.dup(0), "rb", buffering=0) as reader:
+        _serve(reader)
+
+
+def _serve(reader: Any) -> None:
     while line := _line(reader):
         errand = Errand(**json.loads(line))
         pid = os.fork()
