@@ -38,7 +38,8 @@ def test_an_honest_history_is_believed(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(TRACK)
     honest = found(tmp_path, "id-a2", "id-a3", tracks=2)
     assert honest.violations == ()
-    assert (honest.doubts, honest.tracks) == ({"id-a2"}, {"id-a3"})
+    assert honest.doubts == {"id-a2"}
+    assert honest.tracks == {"id-a3"}
     assert list(strangers(Truth(charged={"id-a2": COST, "id-a3": COST, "id-a4": 0}), [honest])) == []
 
 
