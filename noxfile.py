@@ -89,6 +89,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def rigs(session: nox.Session) -> None:
+    """Kill batches, and say what that cost; `-- --long` tries every point, and soaks ten thousand jobs."""
+    install(session, "-e", ".[all]", groups=("test",))
+    session.run("pytest", "-q", "tests/rigs", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Change what decides about money, a little at a time, and count the changes that a test notices.
 
