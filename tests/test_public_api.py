@@ -10,6 +10,7 @@ from aiml_music import AsyncMusicClient, MusicClient
 
 PUBLIC = [
     "APIError",
+    "AccountBalance",
     "AsyncMusicClient",
     "Attempt",
     "AudioFacts",
@@ -46,6 +47,7 @@ PUBLIC = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelInfo",
     "Money",
     "MusicClient",
     "MusicError",
