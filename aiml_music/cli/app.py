@@ -80,19 +80,9 @@ def _app(screen: Screen) -> App:
         version=f"{_NAME} {__version__}",
         console=screen.out,
     )
-    commands: tuple[Callable[..., Any], ...] = (
-        upload,
-        generate,
-        status,
-        settle,
-        rescue,
-        probe,
-        models,
-        doctor,
-        sandbox,
-        demo,
-    )
-    for command in commands:
+    calls: tuple[Callable[..., Any], ...] = (upload, generate, status, settle, rescue)
+    looks: tuple[Callable[..., Any], ...] = (models, doctor, probe, sandbox, demo)
+    for command in calls + looks:
         app.command(command)
     app.command(batch, help_epilogue=_table(BATCH_MEANINGS))
     return app

@@ -13,7 +13,6 @@ from attrs import frozen
 
 from aiml_music._calls import account
 from aiml_music._calls.session import Session
-from aiml_music._calls.settings import options_of
 from aiml_music._io.clock import SystemClock
 from aiml_music._io.proxies import proxy_for
 from aiml_music._io.transport import HttpxTransport
@@ -31,6 +30,7 @@ from aiml_music._sansio.options import (
 from aiml_music._sansio.retry import RetryPolicy
 from aiml_music._sansio.secret import KEY_VARIABLES
 from aiml_music.cli.exit_codes import ExitCode, exit_code_of
+from aiml_music.cli.faults import in_words_of_the_command
 
 # A proxy's or a resolver's silence is an answer, too.
 _PATIENCE = Timeouts(total=20.0, connect=10.0, idle=10.0)
@@ -72,8 +72,8 @@ def _broken(what: str, error: MusicError) -> Finding:
     return Finding(
         what=what,
         verdict=Verdict.BROKEN,
-        said=error.message.rstrip("."),
-        remedy=error.hint or "Try again later.",
+        said=in_words_of_the_command(error.message).rstrip("."),
+        remedy=in_words_of_the_command(error.hint or "Try again later."),
         code=exit_code_of(error),
     )
 
@@ -100,9 +100,7 @@ def address_finding(environ: Mapping[str, str]) -> Finding:
         return _broken("address", error)
     host = urlsplit(address).hostname or ""
     if is_loopback(host):
-        return Finding(
-            what="address", verdict=Verdict.NOTE, said=f"{address} is this machine: a sandbox, not the service"
-        )
+        return Finding(what="address", verdict=Verdict.NOTE, said=f"{address} is this machine, not the service")
     proxy = proxy_for(address)
     way = "" if proxy is None else f", through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
     return Finding(what="address", verdict=Verdict.FINE, said=f"{address}{way}")
@@ -131,8 +129,13 @@ async def name_finding(address: str) -> Finding:
 class Service:
     """The service, as far as it answers."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._options = Options(
+            api_key=key_from_env(environ),
+            base_url=check_base_url(base_url_from_env(environ)),
+            timeouts=_PATIENCE,
+            retry=RetryPolicy(attempts=1),
+        )
         self._clock = SystemClock()
         self._session = Session(transport=HttpxTransport(), clock=self._clock)
 
@@ -234,7 +237,7 @@ def folder_finding(directory: Path) -> Finding:
             remedy="Make room, or name another one with -o.",
         )
     return Finding(
-        what="folder", verdict=Verdict.FINE, said=f"{directory} can be written to, {free / 1e9:,.1f} GB free"
+        what="folder", verdict=Verdict.FINE, said=f"{directory} can be written to; {free / 1e9:,.1f} GB left"
     )
 
 
@@ -250,7 +253,6 @@ async def examined(environ: Mapping[str, str], *, model: str, directory: Path) -
         if key.verdict is Verdict.BROKEN:
             yield _skipped("service", "there is no key to ask it with")
         else:
-            options = options_of(None, None, _PATIENCE, None, RetryPolicy(attempts=1), None, None, False, False)
-            async for finding in Service(options).findings(model):
+            async for finding in Service(environ).findings(model):
                 yield finding
     yield folder_finding(directory)
