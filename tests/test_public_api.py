@@ -75,7 +75,7 @@ PUBLIC = [
     "__version__",
 ]
 
-METHODS = [name for name in vars(AsyncMusicClient) if not name.startswith("_") and name != "aclose"]
+METHODS = [name for name in dir(AsyncMusicClient) if not name.startswith("_") and name != "aclose"]
 
 
 def test_the_public_names_are_these() -> None:
