@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from aiml_music._sansio.account import ModelInfo
-from aiml_music.cli.examination import Verdict, clock_finding, model_finding
+from aiml_music.cli.examination import Verdict, clock_finding, model_finding, room_finding
 from tests.answers import answer, envelope
-from tests.loopback import Hang, Send, free_port, loopback
+from tests.loopback import Hang, Script, free_port, loopback
 from tests.test_cli import CANARY, Ended, clear_environment, ended
 
 LIST: dict[str, Any] = {"data": [{"id": "music-01"}, {"id": "minimax/music-9", "aliases": ["m9"]}]}
@@ -29,9 +29,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIML_API_KEY", CANARY)
 
 
-def examined(
-    monkeypatch: pytest.MonkeyPatch, directory: Path, *scripts: list[Send], words: tuple[str, ...] = ()
-) -> Ended:
+def examined(monkeypatch: pytest.MonkeyPatch, directory: Path, *scripts: Script, words: tuple[str, ...] = ()) -> Ended:
     """Have everything looked at while a server says what the scripts say."""
     with loopback(*scripts) as server:
         monkeypatch.setenv("AIML_API_BASE", server.url)
@@ -186,6 +184,12 @@ def test_a_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "cannot be written to: No such file or directory" in found.out
 
 
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """A directory that takes a byte may not take a track."""
+    found = room_finding(tmp_path, 19_999_999)
+    assert (found.verdict, found.remedy) == (Verdict.BROKEN, "Make room, or name another one with -o.")
+
+
 @pytest.mark.usefixtures("key")
 def test_findings_as_a_document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The same for scripts, and nothing but the document on standard output."""
@@ -220,8 +224,9 @@ def test_a_model_of_unknown_price() -> None:
 
 
 @pytest.fixture
-def listing(monkeypatch: pytest.MonkeyPatch, key: None) -> Iterator[None]:
+def listing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Serve a list of models."""
+    monkeypatch.setenv("AIML_API_KEY", CANARY)
     with loopback([LISTED]) as server:
         monkeypatch.setenv("AIML_API_BASE", server.url)
         yield

@@ -62,8 +62,8 @@ async def _asked(
         plan = evolve(plan, request=request, unchanged=known.reply)
     async with session.call(plan) as call:
         await call.open()
-        while await call.read():
-            """None of these answers holds audio; if one ever does, it is read past."""
+        # None of these answers holds audio; if one ever does, it is read past.
+        await call.read_on(lambda _audio: None)
         value = read(call.reply.raw)
         if value is None:
             raise call.error(verdict.of_broken_answer(call.evidence, "not in the shape it should have"))

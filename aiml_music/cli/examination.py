@@ -221,7 +221,7 @@ def folder_finding(directory: Path) -> Finding:
             probe.write(b"\0")
             probe.flush()
             os.fsync(probe.fileno())
-        free = shutil.disk_usage(directory).free
+        return room_finding(directory, shutil.disk_usage(directory).free)
     except OSError as error:
         return Finding(
             what="folder",
@@ -229,6 +229,10 @@ def folder_finding(directory: Path) -> Finding:
             said=f"{directory} cannot be written to: {error.strerror}",
             remedy="Make it, or name another one with -o.",
         )
+
+
+def room_finding(directory: Path, free: int) -> Finding:
+    """Say whether so many bytes are room enough for a track."""
     if free < _ROOM_BYTES:
         return Finding(
             what="folder",
