@@ -184,6 +184,11 @@ class MusicClient:
         with self._calling():
             return self._run(lambda: self._client.settle(*client_request_id, **arguments))
 
+    @_like(AsyncMusicClient.collect)
+    def collect(self, *generation_id: Any, **arguments: Any) -> Track:  # noqa: D102 - its twin's
+        with self._calling():
+            return self._run(lambda: self._client.collect(*generation_id, **arguments))
+
     @_like(AsyncMusicClient.balance)
     def balance(self, **arguments: Any) -> AccountBalance:  # noqa: D102 - its twin's
         with self._calling():
@@ -238,6 +243,23 @@ class BlockingGeneration:
     def __repr__(self) -> str:
         return repr(self._generation).replace("<", "<Blocking", 1)
 
+    @property
+    def id(self) -> str | None:
+        """The service's id of it, by which `collect` finds its track even after a crash; see `Generation.id`."""
+        return self._generation.id
+
+    def accepted(self) -> str:
+        """Wait until the service has taken it, and return its `id`.
+
+        Raises:
+            MusicError: the service did not take it.
+            RuntimeError: its model gives no id.
+        """
+        if self._generation.id is not None:
+            return self._generation.id
+        given: str = self._run(self._generation.accepted)
+        return given
+
     def done(self) -> bool:
         """Say whether it has ended, well or not."""
         return self._generation.done()
@@ -284,8 +306,8 @@ class BlockingAudioStream(BlockingContext, Iterator[bytes]):
         return piece
 
     @property
-    def format(self) -> AudioFormat:
-        """The format asked for: `mp3`, `wav` or `pcm`."""
+    def format(self) -> AudioFormat | None:
+        """The format asked for: `mp3`, `wav` or `pcm`; None where that was left open."""
         return self._stream.format
 
     @property

@@ -41,6 +41,9 @@ class Recorder:
     async def head(self, status: int, tracing: Tracing) -> None:
         await self._keep("head", status, tracing)
 
+    async def accepted(self, generation_id: str, receipt: Receipt) -> None:
+        await self._keep("accepted", generation_id, receipt)
+
     async def received(
         self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
     ) -> None:

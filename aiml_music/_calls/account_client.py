@@ -1,11 +1,13 @@
-"""What a client can ask of the account: the balance, the models, and what became of a call. Nothing here is charged."""
+"""What a client can ask for without paying: the balance, the models, what became of a call, a track paid for before."""
 
 from datetime import datetime
+from os import PathLike
 
 from aiml_music._calls import account, settling
+from aiml_music._calls.collecting import collect
 from aiml_music._calls.session import Session
 from aiml_music._sansio.account import AccountBalance, ModelInfo
-from aiml_music._sansio.models import Settlement
+from aiml_music._sansio.models import AudioFormat, Settlement, Track
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Unset
 
 
@@ -54,6 +56,50 @@ class AccountClient:
             MusicError: the service could not be asked.
         """
         return await account.model(self._session, self._options, name, timeout)
+
+    async def collect(
+        self,
+        generation_id: str,
+        *,
+        to: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+        audio_format: AudioFormat | None = None,
+        model: str | None = None,
+        timeout: TimeoutInput | Unset = UNSET,
+        client_request_id: str | None = None,
+    ) -> Track:
+        """Wait for the track of a generation that was submitted before, and fetch it. Nothing is paid.
+
+        Queued models make a track under an id: `Generation.id`, an error's `generation_id`, a receipt's. Whatever ended
+        the call that submitted it, the track can be had by that for as long as the service keeps it, often for a day.
+
+        Args:
+            generation_id: the id.
+            to: the file to make, as in `generate`; None keeps the track in memory.
+            overwrite: replace the file if it exists, once the track is whole.
+            audio_format: `mp3` or `wav`, if the track must be that; None takes what comes, and `Track.format` says it.
+            model: the model that makes it, for how long to wait and how often to ask.
+            timeout: as in the constructor, for this call; default: 1800 s.
+            client_request_id: your own id of this call; default: a new one.
+
+        Raises:
+            InputError: an argument cannot be what its author means.
+            NotReadyError: it is not done in time; collect it later.
+            NotFoundError: the service does not know the id.
+            ResultGoneError: the service has the track no longer.
+            MusicError: see the error tree. `money` is what is known of the generation's own charge.
+        """
+        return await collect(
+            self._session,
+            self._options,
+            generation_id,
+            to=to,
+            overwrite=overwrite,
+            audio_format=audio_format,
+            model=model,
+            timeout=timeout,
+            client_request_id=client_request_id,
+        )
 
     async def settle(
         self,

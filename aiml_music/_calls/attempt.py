@@ -22,6 +22,7 @@ from aiml_music._sansio.journal import Journal, marked
 from aiml_music._sansio.options import Timeouts
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.pace import Floor
+from aiml_music._sansio.polling import Course
 from aiml_music._sansio.ports import (
     Body,
     Clock,
@@ -48,7 +49,10 @@ _REFUSAL_SECONDS = 5.0
 _END_SECONDS = 1.0
 _BOM = b"\xef\xbb\xbf"
 # The list of all models with their prices is the longest answer that is no track.
-_LIMITS = {Operation.READ: JsonLimits(max_bytes=8 << 20, max_envelope_bytes=8 << 20)}
+_LIMITS = {
+    Operation.READ: JsonLimits(max_bytes=8 << 20, max_envelope_bytes=8 << 20),
+    Operation.POLL: JsonLimits(max_bytes=1 << 20),
+}
 _NOT_MODIFIED = 304
 
 
@@ -65,6 +69,8 @@ class Plan:
     retry: RetryPolicy
     unchanged: Reply | None = None
     """What an answer of 304 stands for, where an earlier one is remembered."""
+    course: Course | None = None
+    """How it goes on, where the answer is an id and the track comes later."""
 
     @property
     def host(self) -> str:
@@ -129,6 +135,7 @@ class Attempting:
             status=None if self.head is None else self.head.status,
             audio_bytes=self._decoder.audio_bytes,
             sent=self._sent,
+            is_queued=self._plan.course is not None,
         )
 
     async def begin(self) -> None:

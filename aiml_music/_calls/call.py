@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
-from attrs import evolve
 
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
+from aiml_music._calls.attempt_log import AttemptLog
 from aiml_music._calls.queue import Queue
 from aiml_music._calls.reports import Reports
 from aiml_music._sansio import verdict
@@ -23,12 +23,12 @@ from aiml_music._sansio.errors import (
 from aiml_music._sansio.events import Event, EventKind
 from aiml_music._sansio.journal import Journal
 from aiml_music._sansio.models import Receipt
-from aiml_music._sansio.outcome import Answer, Attempt, Marks, Outcome, Phase, money_of
+from aiml_music._sansio.outcome import Answer, Marks, Outcome, Phase
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import Decision, Failure, RetryQuota, Stop, min_useful
 from aiml_music._sansio.standing import Standing
 from aiml_music._sansio.verdict import Evidence, Problem
-from aiml_music._sansio.wire import Reply, Tracing
+from aiml_music._sansio.wire import Reply
 
 E = TypeVar("E", bound=MusicError)
 T = TypeVar("T")
@@ -39,6 +39,10 @@ class Call:
 
     journal: Journal | None = None
     """Told of every step before it is taken; such a call is made once."""
+    generation_id: str | None = None
+    """Under which the service makes the track, from the moment it says so; None where it gives it at once."""
+    on_accepted: Callable[[], object] | None = None
+    """Called at that moment."""
 
     def __init__(
         self, plan: Plan, *, transport: Transport, queue: Queue, quota: RetryQuota, reports: Reports, clock: Clock
@@ -53,12 +57,10 @@ class Call:
         self._clock = clock
         self._has_place = False
         self._ended = False
-        self._number = 0
         self._taken = 0
-        self._waited = self._attempt_began = 0.0
         self._began = clock.monotonic()
         self._attempting: Attempting | None = None
-        self._attempts: list[Attempt] = []
+        self._attempts = AttemptLog()
         self._settled: Problem | None = None
         self._error: MusicError | None = None
 
@@ -85,22 +87,28 @@ class Call:
             MusicError: it ended otherwise, and repeating it was not allowed or did not help.
         """
         with self._noting_cancellation():
-            total = self.plan.timeouts.total
-            deadline = math.inf if total is None else self._clock.monotonic() + total
-            failures: list[Failure] = []
-            decision = Decision()
-            while (problem := await self._attempt(len(failures) + 1, decision.wait, deadline)) is not None:
-                failures.append(problem.failure)
-                decision = self._decide(failures, deadline)
-                if decision.stop is not None:
-                    raise self._given_up_for(problem, decision.stop)
-                self._quota.take(decision.cost)
-                self._tell(EventKind.REPEAT, wait=decision.wait, problem=problem.message)
-                self._settled = problem
-                await self._clock.sleep(decision.wait)
-                self._settled = None
-            self._taken = decision.cost
+            await self._send(self._deadline())
             self._tell(EventKind.ANSWERED, status=self.evidence.status)
+
+    def _deadline(self) -> float:
+        """Return when a call that begins now must have ended."""
+        total = self.plan.timeouts.total
+        return math.inf if total is None else self._clock.monotonic() + total
+
+    async def _send(self, deadline: float) -> None:
+        failures: list[Failure] = []
+        decision = Decision()
+        while (problem := await self._attempt(len(failures) + 1, decision.wait, deadline)) is not None:
+            failures.append(problem.failure)
+            decision = self._decide(failures, deadline)
+            if decision.stop is not None:
+                raise self._given_up_for(problem, decision.stop)
+            self._quota.take(decision.cost)
+            self._tell(EventKind.REPEAT, wait=decision.wait, problem=problem.message)
+            self._settled = problem
+            await self._clock.sleep(decision.wait)
+            self._settled = None
+        self._taken = decision.cost
 
     def _given_up_for(self, problem: Problem, stop: Stop) -> MusicError:
         error = self.error(problem)
@@ -164,17 +172,22 @@ class Call:
     @property
     def receipt(self) -> Receipt:
         """What the call did and cost, once its answer was read to its end."""
-        tracing = self._current.tracing
+        return self._receipt(self.reply.trace_id, Answer.VERIFIED)
+
+    def _receipt(self, trace_id: str | None, answer: Answer) -> Receipt:
+        evidence = self.evidence
+        outcome, money = evidence.judge(answer)
         return Receipt(
             operation=self.plan.operation,
-            outcome=Outcome.COMPLETED,
-            money=self.evidence.judge(Answer.VERIFIED)[1],
+            outcome=outcome,
+            money=money,
             client_request_id=self.plan.client_request_id,
-            inference_id=tracing.inference_id,
-            trace_id=self.reply.trace_id,
-            credits_used=tracing.credits_used,
-            usd_spent=tracing.usd_spent,
-            attempts=tuple(self._attempts),
+            generation_id=self.generation_id,
+            inference_id=evidence.tracing.inference_id,
+            trace_id=trace_id,
+            credits_used=evidence.tracing.credits_used,
+            usd_spent=evidence.tracing.usd_spent,
+            attempts=self._attempts.all,
             elapsed=self._clock.monotonic() - self._began,
         )
 
@@ -206,16 +219,13 @@ class Call:
         if self._settled is not None:
             return self.error(self._settled)
         problem = verdict.of_giving_up(self.evidence, what)
-        if len(self._attempts) < self._number:
+        if not self._attempts.is_between:
             self._record(problem)
         return self.error(problem)
 
     def error(self, problem: Problem) -> MusicError:
         """Return the error a problem becomes, with everything known about this call."""
-        if self._attempts and len(self._attempts) == self._number:
-            # An attempt is recorded when its answer begins; what ends the call may come behind that.
-            last = self._attempts[-1]
-            self._attempts[-1] = evolve(last, outcome=problem.outcome, problem=problem.message)
+        self._attempts.correct(problem)
         circumstances: Circumstances = {
             "outcome": problem.outcome,
             "money": problem.money,
@@ -244,16 +254,20 @@ class Call:
 
     def stamp(self, error: E, outcome: Outcome, phase: Phase) -> E:
         """Return an error of the disk, or of the journal, with what this call knows written on it."""
-        used = self._current.tracing.credits_used
-        error.outcome, error.money, error.phase = outcome, money_of(outcome, credits_used=used), phase
+        error.outcome, error.money, error.phase = outcome, self.evidence.judge(Answer.VERIFIED)[1], phase
+        return self.sign(error, self._trace_id)
+
+    @property
+    def _trace_id(self) -> str | None:
         reply = self._current.reply
-        return self.sign(error, None if reply is None else reply.trace_id)
+        return None if reply is None else reply.trace_id
 
     def sign(self, error: E, trace_id: str | None = None) -> E:
         """Return an error with everything written on it that tells which call it ended."""
-        tracing = Tracing() if self._attempting is None else self._attempting.tracing
+        tracing = self.evidence.tracing
         error.operation = self.plan.operation
-        error.attempts = tuple(self._attempts)
+        error.generation_id = self.generation_id
+        error.attempts = self._attempts.all
         error.elapsed = self._clock.monotonic() - self._began
         error.client_request_id = self.plan.client_request_id
         error.inference_id = tracing.inference_id
@@ -279,19 +293,14 @@ class Call:
             return
         raise self.error(verdict.of_no_place(self._queue.places, limit or 0.0))
 
-    @property
-    def _arrived(self) -> int:
-        """How many attempts may have reached the service so far."""
-        return sum(attempt.outcome is not Outcome.NOT_SENT for attempt in self._attempts)
-
     async def _attempt(self, number: int, waited: float, deadline: float) -> Problem | None:
-        self._number, self._waited, self._attempt_began = number, waited, self._clock.monotonic()
+        self._attempts.begin(number, waited=waited, now=self._clock.monotonic())
         current = self._attempting = Attempting(
             self.plan,
             transport=self._transport,
             clock=self._clock,
             deadline=deadline,
-            sent=1 + self._arrived,
+            sent=1 + self._attempts.arrived,
             journal=self.journal,
         )
         self._tell(EventKind.ATTEMPT)
@@ -313,24 +322,15 @@ class Call:
         return problem
 
     def _record(self, problem: Problem | None) -> None:
-        self._attempts.append(
-            Attempt(
-                number=self._number,
-                outcome=Outcome.COMPLETED if problem is None else problem.outcome,
-                phase=self.evidence.marks.phase,
-                elapsed=self._clock.monotonic() - self._attempt_began,
-                waited=self._waited,
-                status=self.evidence.status,
-                problem="" if problem is None else problem.message,
-            )
-        )
+        evidence = self.evidence
+        self._attempts.end(problem, evidence.marks.phase, evidence.status, now=self._clock.monotonic())
 
     def _adapt(self, problem: Problem | None) -> None:
         """Let the queue learn from how an attempt went."""
         if problem is None:
             adapted = self._queue.succeeded()
         else:
-            adapted = problem.crowded and self._queue.throttled(began=self._attempt_began)
+            adapted = problem.crowded and self._queue.throttled(began=self._attempts.began)
         if adapted:
             self._tell(EventKind.LIMIT, limit=self._queue.places)
 
@@ -390,7 +390,8 @@ class Call:
                 operation=plan.operation,
                 client_request_id=plan.client_request_id,
                 elapsed=self._clock.monotonic() - self._began,
-                attempt=self._number,
+                generation_id=self.generation_id,
+                attempt=self._attempts.number,
                 **facts,
             )
         )

@@ -8,10 +8,10 @@ from typing import Literal
 import anyio
 from attrs import evolve, frozen
 
-from aiml_music._calls.call import Call
 from aiml_music._calls.keeping import intend, publish, publish_by_steps
 from aiml_music._calls.reservation import reserve
 from aiml_music._calls.shelter import sheltered
+from aiml_music._calls.track_call import TrackCall
 from aiml_music._io.batching import Batch
 from aiml_music._io.disk import on_disk
 from aiml_music._io.pacer import pacer
@@ -48,7 +48,11 @@ class Target:
 
 
 async def deliver(
-    call: Call, target: Target | None, *, audio_format: AudioFormat, shelter_seconds: float = SHELTER_SECONDS
+    call: TrackCall,
+    target: Target | None,
+    *,
+    audio_format: AudioFormat | None,
+    shelter_seconds: float = SHELTER_SECONDS,
 ) -> Track:
     """Carry out a call that has its place, and return its track: in memory, or in a file that was reserved first.
 
@@ -105,16 +109,16 @@ class Delivery:
 
     def __init__(
         self,
-        call: Call,
+        call: TrackCall,
         sink: FileSink | MemorySink,
         *,
-        audio_format: AudioFormat,
+        audio_format: AudioFormat | None,
         shelter_seconds: float,
         slow_disk: bool = False,
     ) -> None:
         self._call = call
         self._sink = sink
-        self._format: AudioFormat = audio_format
+        self._format: AudioFormat | None = audio_format
         self._shelter_seconds = shelter_seconds
         self._slow_disk = slow_disk
         # What a slow disk has not been given yet; empty for every other one.
@@ -239,8 +243,8 @@ class Delivery:
             else:
                 info = await _measured(self._sink)
         except AudioFormatError as error:
-            raise _UnusableError(f"the audio is not {self._format}: {error.reason}") from None
-        if info.container != self._format:
+            raise _UnusableError(f"the audio is not {self._format or 'any that is known'}: {error.reason}") from None
+        if info.container != (self._format or info.container):
             raise _UnusableError(f"the audio is {info.container}, not {self._format}")
         return info
 
@@ -249,7 +253,7 @@ class Delivery:
         reply = self._call.reply
         size_bytes = self._sink.size
         return Track(
-            format=self._format,
+            format=self._format or ("mp3" if audio is None else audio.container),
             size_bytes=size_bytes,
             facts=reply.facts,
             audio=audio,

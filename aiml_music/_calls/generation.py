@@ -5,8 +5,8 @@ from typing import Any
 
 import anyio
 
-from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import Target, deliver
+from aiml_music._calls.track_call import TrackCall
 from aiml_music._io.background import start_detached
 from aiml_music._sansio.models import AudioFormat, Track
 
@@ -22,18 +22,20 @@ class Generation:
 
     def __init__(
         self,
-        call: Call,
+        call: TrackCall,
         target: Target | None,
         *,
-        audio_format: AudioFormat,
+        audio_format: AudioFormat | None,
         on_collected: Callable[[], object],
     ) -> None:
         self._call = call
         self._target = target
-        self._format: AudioFormat = audio_format
+        self._format: AudioFormat | None = audio_format
         self._on_collected = on_collected
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
+        self._accepted = anyio.Event()
+        call.on_accepted = self._accepted.set
         self._track: Track | None = None
         self._error: Exception | None = None
         self.client_request_id: str = call.plan.client_request_id
@@ -49,6 +51,30 @@ class Generation:
             MusicError: as `AsyncMusicClient.generate`; or the client was closed before the call had ended.
         """
         return self._collect().__await__()
+
+    @property
+    def id(self) -> str | None:
+        """The service's id of it, by which `AsyncMusicClient.collect` finds its track even after a crash.
+
+        None until the service has taken it, and for models that give their track at once, such as music-01.
+        """
+        return self._call.generation_id
+
+    async def accepted(self) -> str:
+        """Wait until the service has taken it, and return its `id`.
+
+        Raises:
+            MusicError: the service did not take it.
+            RuntimeError: its model gives no id.
+        """
+        if self._call.plan.course is None:
+            raise RuntimeError("this model gives its track at once, and no id")
+        # What has ended can be asked in any event loop.
+        if self.id is None and not self.done():
+            await self._accepted.wait()
+        if self.id is None:
+            raise self._error or RuntimeError("the service gave the track at once, and no id")
+        return self.id
 
     def done(self) -> bool:
         """Say whether it has ended, well or not."""
@@ -104,6 +130,7 @@ class Generation:
                 for note in notes:
                     self._error.add_note(note)
             self._ended.set()
+            self._accepted.set()
 
     async def _deliver(self, notes: list[str]) -> None:
         try:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from aiml_music._calls.call import Call
+from aiml_music._calls.track_call import TrackCall
 from aiml_music._io import digest
 from aiml_music._io.disk import on_disk
 from aiml_music._io.sinks import FileSink
@@ -17,7 +17,7 @@ from aiml_music._sansio.outcome import Money, Outcome, Phase
 T = TypeVar("T")
 
 
-async def intend(call: Call, journal: Journal) -> None:
+async def intend(call: TrackCall, journal: Journal) -> None:
     """Tell a journal that a call, whose file has its room, is about to be made; and the call, to tell the rest.
 
     Raises:
@@ -34,7 +34,7 @@ async def intend(call: Call, journal: Journal) -> None:
     call.journal = journal
 
 
-def publish(call: Call, sink: FileSink) -> Path:
+def publish(call: TrackCall, sink: FileSink) -> Path:
     """Give a whole track its name.
 
     Raises:
@@ -46,7 +46,7 @@ def publish(call: Call, sink: FileSink) -> Path:
 
 
 async def publish_by_steps(
-    call: Call, sink: FileSink, journal: Journal, *, seconds: float | None, flags: tuple[Flag, ...]
+    call: TrackCall, sink: FileSink, journal: Journal, *, seconds: float | None, flags: tuple[Flag, ...]
 ) -> Path:
     """Give a whole track its name, and tell a journal before each step.
 
@@ -76,7 +76,7 @@ async def publish_by_steps(
     return path
 
 
-def _signed(call: Call, sink: FileSink, step: Callable[[], T]) -> T:
+def _signed(call: TrackCall, sink: FileSink, step: Callable[[], T]) -> T:
     try:
         return step()
     except StorageError as error:
@@ -86,11 +86,11 @@ def _signed(call: Call, sink: FileSink, step: Callable[[], T]) -> T:
         raise
 
 
-def _note(call: Call, path: Path) -> None:
+def _note(call: TrackCall, path: Path) -> None:
     call.last_words = f"aiml_music: the track was kept all the same, in {path}."
 
 
-async def _mark(call: Call, mark: Awaitable[None], path: Path) -> None:
+async def _mark(call: TrackCall, mark: Awaitable[None], path: Path) -> None:
     try:
         await marked(mark)
     except MusicError as error:
@@ -98,7 +98,7 @@ async def _mark(call: Call, mark: Awaitable[None], path: Path) -> None:
         raise
 
 
-def _kept(call: Call, error: MusicError, path: Path) -> MusicError:
+def _kept(call: TrackCall, error: MusicError, path: Path) -> MusicError:
     """Return a journal's error with what became of the track written on it."""
     error.salvage, error.hint = path, " ".join(filter(None, (error.hint, f"The track is in {path}.")))
     return call.stamp(error, Outcome.COMPLETED, Phase.STORE)

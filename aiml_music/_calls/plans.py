@@ -7,19 +7,25 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.delivery import Target
 from aiml_music._calls.keys import ask_for_key
 from aiml_music._io.bodies import BytesBody
 from aiml_music._io.multipart import MultipartBody
 from aiml_music._sansio import order, wire
-from aiml_music._sansio.catalogue import UPLOAD_PATH
+from aiml_music._sansio.catalogue import UPLOAD_PATH, Model
+from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
 from aiml_music._sansio.outcome import Operation
+from aiml_music._sansio.polling import Course, Pace
 from aiml_music._sansio.ports import Body
+from aiml_music._sansio.queued import check_generation_id
+from aiml_music._sansio.result_url import reach_of
 
 
 def checked_order(
@@ -61,10 +67,54 @@ async def generate_plan(
         InputError: the id is ill-formed.
         ConfigError: the limit or the key cannot be used.
     """
-    timeouts = options.timeouts_for_generate() if timeout is UNSET else check_timeout(timeout)
+    row = asked.model
+    timeouts = options.timeouts_for_generate(row.patience_seconds) if timeout is UNSET else check_timeout(timeout)
     body = BytesBody(asked.payload)
-    return await _plan(
-        options, Operation.GENERATE, asked.model.generate_path, body, "application/json", timeouts, client_request_id
+    plan = await _plan(
+        options, Operation.GENERATE, row.generate_path, body, "application/json", timeouts, client_request_id
+    )
+    return plan if row.poll_path is None else evolve(plan, course=_course(options, row, row.poll_path))
+
+
+async def collect_plan(
+    options: Options, generation_id: str, row: Model, timeout: TimeoutInput | Unset, client_request_id: str | None
+) -> Plan:
+    """Return the plan of a generation that was submitted before: nothing is paid.
+
+    Raises:
+        InputError: an id is ill-formed, or the model gives none.
+        ConfigError: the limit or the key cannot be used.
+    """
+    generation_id = check_generation_id(generation_id)
+    if row.poll_path is None:
+        raise InputError(f"{row.id} gives its track at once: there is nothing to collect later.")
+    timeouts = options.timeouts_for_generate(row.patience_seconds) if timeout is UNSET else check_timeout(timeout)
+    request_id = str(uuid.uuid4()) if client_request_id is None else wire.check_client_request_id(client_request_id)
+    url = options.base_url + row.poll_path
+    return Plan(
+        operation=Operation.POLL,
+        request=wire.read_head(
+            url,
+            [("generation_id", generation_id)],
+            client_request_id=request_id,
+            default_headers=options.default_headers,
+        ),
+        body=BytesBody(b""),
+        key=await ask_for_key(options.api_key),
+        client_request_id=request_id,
+        timeouts=timeouts,
+        retry=options.retry,
+        course=evolve(_course(options, row, row.poll_path), generation_id=generation_id),
+    )
+
+
+def _course(options: Options, row: Model, poll_path: str) -> Course:
+    return Course(
+        poll_url=options.base_url + poll_path,
+        default_headers=options.default_headers,
+        pace=Pace(first=row.first_poll_seconds, each=row.poll_seconds),
+        reach=reach_of(options.base_url),
+        lives_seconds=row.result_lives_seconds,
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import partial
 
 import anyio
 import anyio.lowlevel
@@ -12,12 +13,15 @@ from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import SHELTER_SECONDS, Target
 from aiml_music._calls.generation import Generation
 from aiml_music._calls.queue import Queue
+from aiml_music._calls.queued_call import QueuedCall
 from aiml_music._calls.reports import Reports
+from aiml_music._calls.track_call import TrackCall
 from aiml_music._io.event_loops import get_ready_for_loops
 from aiml_music._sansio.concurrency import ConcurrencyLimit
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.models import AudioFormat
 from aiml_music._sansio.outcome import Operation
+from aiml_music._sansio.polling import Turnstile
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryQuota
 from aiml_music._sansio.wire import Reply
@@ -69,6 +73,7 @@ class Session:
     """Answers of the same address, whoever asked."""
     quotas: dict[Operation, RetryQuota] = field(init=False)
     _reports: Reports = field(init=False)
+    _turnstile: Turnstile = field(factory=Turnstile, init=False)
     _home: _Home | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -85,7 +90,8 @@ class Session:
         if self.closed:
             raise RuntimeError("this client is closed; make another one")
         home = self._at_home()
-        return Call(
+        kind = Call if plan.course is None else partial(QueuedCall, plan.course, self._turnstile)
+        return kind(
             plan,
             transport=self.transport,
             queue=home.reads if plan.operation is Operation.READ else home.queue,
@@ -94,7 +100,7 @@ class Session:
             clock=self.clock,
         )
 
-    def submit(self, call: Call, target: Target | None, *, audio_format: AudioFormat) -> Generation:
+    def submit(self, call: TrackCall, target: Target | None, *, audio_format: AudioFormat | None) -> Generation:
         """Start a call in a task of its own, and keep it until somebody has collected it."""
         generations = self._at_home().generations
         name = call.plan.client_request_id

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from aiml_music._calls.call import Call
+from aiml_music._calls.track_call import TrackCall
 from aiml_music._sansio.inspection import flags_of
 from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt
 
@@ -14,25 +14,26 @@ _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"}
 class AudioStream(AsyncIterator[bytes]):
     """A generation whose audio is handed on as it comes: `async with` begins it, `async for` reads it.
 
-    The request is sent on entering; entering returns when the first audio is there. What the service says about the
-    track comes with its last byte: `facts`, `receipt`, `trace_id`, `raw` and `flags` are there once the loop has ended.
+    The request is sent on entering; entering returns when the first audio is there, of a queued model once it is done.
+    What the service says about the track comes with its last byte: `facts`, `receipt`, `trace_id`, `raw` and `flags`
+    are there once the loop has ended.
     Leaving early closes the connection; the track is paid for all the same.
 
     Attributes:
-        format: `mp3`, `wav` or `pcm`, as asked for.
+        format: `mp3`, `wav` or `pcm`, as asked for; None where that was left open, and the bytes say it.
         size_bytes: how much audio was handed on so far.
     """
 
-    def __init__(self, start: Callable[[], Awaitable[Call]], *, audio_format: AudioFormat) -> None:
+    def __init__(self, start: Callable[[], Awaitable[TrackCall]], *, audio_format: AudioFormat | None) -> None:
         self._start = start
-        self._call: Call | None = None
-        self.format: AudioFormat = audio_format
+        self._call: TrackCall | None = None
+        self.format: AudioFormat | None = audio_format
         self.size_bytes: int = 0
 
     @property
     def media_type(self) -> str:
         """The media type of what is asked for, for a `Content-Type` header."""
-        return _MEDIA_TYPES[self.format]
+        return _MEDIA_TYPES.get(self.format or "", "application/octet-stream")
 
     async def __aenter__(self) -> Self:
         if self._call is not None:
@@ -95,7 +96,7 @@ class AudioStream(AsyncIterator[bytes]):
         return self._entered.reply.raw
 
     @property
-    def _entered(self) -> Call:
+    def _entered(self) -> TrackCall:
         if self._call is None:
             raise RuntimeError("use 'async with' to begin the stream")
         return self._call

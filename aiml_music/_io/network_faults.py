@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from aiml_music._io.network.connecting import ForbiddenAddressError
 from aiml_music._sansio.ports import FaultKind, TransportFault
 from aiml_music._sansio.text import clean
 
@@ -46,6 +47,8 @@ def as_fault(error: BaseException, *, outside: BaseException | None = None) -> T
 def _kind(error: BaseException, beneath: list[BaseException]) -> FaultKind:
     for resolving in (e for e in beneath if isinstance(e, socket.gaierror)):
         return FaultKind.NO_NAME if resolving.errno in _NO_NAME else FaultKind.DNS
+    if any(isinstance(e, ForbiddenAddressError) for e in beneath):
+        return FaultKind.FORBIDDEN
     if any(isinstance(e, OSError) and e.errno in _EXHAUSTED for e in beneath):
         return FaultKind.EXHAUSTED
     if any(isinstance(e, ssl.SSLCertVerificationError) for e in beneath):

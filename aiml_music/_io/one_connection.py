@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiml_music._io.network.backend import Backend
 from aiml_music._io.network.streams import SocketStream
 from aiml_music._sansio.ports import FaultKind, TransportFault
+from aiml_music._sansio.result_url import Reach
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +20,7 @@ _ONE = {"max_connections": 1, "max_keepalive_connections": 0}
 
 
 def one_connection(
-    library: ModuleType, context: ssl.SSLContext, proxy: str | None, *, stock: bool
+    library: ModuleType, context: ssl.SSLContext, proxy: str | None, *, stock: bool, reach: Reach | None = None
 ) -> "httpx.AsyncHTTPTransport":
     """Return a transport that makes one connection.
 
@@ -28,16 +29,19 @@ def one_connection(
         context: whom to trust.
         proxy: the address of the proxy to go through.
         stock: leave sockets to the library.
+        reach: which addresses may be connected to. Only sockets of ours know them, and no socket behind a proxy, which
+            looks names up itself.
 
     Raises:
         TransportFault: the proxy cannot be used.
     """
-    make = _over_their_sockets if stock else _over_our_sockets
     try:
         through = None if proxy is None else library.Proxy(proxy)
         if through is not None and through.url.scheme == "https":
             through.ssl_context = context
-        return make(library, context, through)
+        if stock and reach is None:
+            return _over_their_sockets(library, context, through)
+        return _over_our_sockets(library, context, through, reach)
     except ImportError:
         detail = "SOCKS needs the package 'socksio'"
     except (ValueError, library.InvalidURL):
@@ -62,9 +66,9 @@ def _over_their_sockets(
 
 
 def _over_our_sockets(
-    library: ModuleType, context: ssl.SSLContext, proxy: "httpx.Proxy | None"
+    library: ModuleType, context: ssl.SSLContext, proxy: "httpx.Proxy | None", reach: Reach | None
 ) -> "httpx.AsyncHTTPTransport":
-    transport: httpx.AsyncHTTPTransport = _kind(library)(_pool(context, proxy))
+    transport: httpx.AsyncHTTPTransport = _kind(library)(_pool(context, proxy, reach))
     return transport
 
 
@@ -79,9 +83,10 @@ def _kind(library: ModuleType) -> Any:
     return OneConnection
 
 
-def _pool(context: ssl.SSLContext, proxy: "httpx.Proxy | None") -> Any:
+def _pool(context: ssl.SSLContext, proxy: "httpx.Proxy | None", reach: Reach | None) -> Any:
     core = importlib.import_module("httpcore")
-    shared = {"ssl_context": context, "network_backend": Backend(core), **_ONE}
+    backend = Backend(core, reach if proxy is None else None)
+    shared = {"ssl_context": context, "network_backend": backend, **_ONE}
     if proxy is None:
         return core.AsyncConnectionPool(**shared, socket_options=_keep_alive_options())
     url, socks = proxy.url, proxy.url.scheme.startswith("socks")

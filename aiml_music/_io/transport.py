@@ -53,7 +53,7 @@ class HttpxTransport:
         request: RequestHead,
         body: Body,
         *,
-        key: Secret,
+        key: Secret | None,
         progress: Progress,
         connect_timeout: float | None,
         idle_timeout: float | None,
@@ -63,7 +63,7 @@ class HttpxTransport:
         proxy = proxy_for(request.url)
         secure = any(url.startswith("https:") for url in (request.url, proxy or ""))
         context = await trusting_context(library) if secure else untrusting_context()
-        transport = one_connection(library, context, proxy, stock=self._stock)
+        transport = one_connection(library, context, proxy, stock=self._stock, reach=request.reach)
         limit = math.inf if connect_timeout is None else connect_timeout
         with anyio.move_on_after(limit) as patience:
             if not self._stock:
@@ -103,7 +103,7 @@ class _Call:
 
     request: RequestHead
     body: Body
-    key: Secret = field(repr=False)
+    key: Secret | None = field(repr=False)
     progress: Progress
     patience: anyio.CancelScope
     idle_timeout: float | None
@@ -153,7 +153,7 @@ class _Call:
             ("host", url.netloc.decode("ascii")),
             *self.request.headers,
             *([("content-length", str(self.body.length))] if self.request.method != "GET" else []),
-            ("authorization", f"Bearer {self.key.reveal()}"),
+            *([] if self.key is None else [("authorization", f"Bearer {self.key.reveal()}")]),
         ]
         # httpx's own limits are per read and never add up; the limits that count stand above this module.
         extensions = {"trace": self.trace, "timeout": {}}

@@ -11,7 +11,9 @@ MusicError
 ├── APIError                             the service itself answered, and not with a track
 │   ├── InvalidRequestError · AuthenticationError · CreditsError · PermissionDeniedError · NotFoundError
 │   └── ContentRefusedError · RateLimitError · ServerError
+├── NotReadyError (TimeoutError)         accepted under an id, and not collected yet
 ├── PayloadError                         success announced, audio unusable
+│   └── ResultGoneError                  the finished track can no longer be fetched
 ├── StorageError (OSError)               a file could not be made or kept
 │   └── OutputExistsError (FileExistsError)
 ├── LedgerError
@@ -42,6 +44,7 @@ class Circumstances(TypedDict, total=False):
     attempts: tuple[Attempt, ...]
     elapsed: float
     client_request_id: str | None
+    generation_id: str | None
     inference_id: str | None
     trace_id: str | None
     credits_used: int | None
@@ -58,6 +61,9 @@ _WHAT_HAPPENED = {
     (Outcome.REJECTED, Money.NO): "The service refused the request; no money was spent.",
     (Outcome.REJECTED, Money.YES): "The service refused the request, and says that it charged for it.",
     (Outcome.REJECTED, Money.UNKNOWN): "The service refused the request; whether it charged for it is not known.",
+    (Outcome.ACCEPTED, Money.NO): "The service has taken the request under an id, and says that it charged nothing.",
+    (Outcome.ACCEPTED, Money.YES): "The service has taken the request under an id, and charged it.",
+    (Outcome.ACCEPTED, Money.UNKNOWN): "The service has taken the request under an id, and probably charged it.",
     (Outcome.UNKNOWN, Money.NO): "The request may have been carried out; the service says that it charged nothing.",
     (Outcome.UNKNOWN, Money.YES): "The request may have been carried out, and it was charged. It was not repeated.",
     (Outcome.UNKNOWN, Money.UNKNOWN): "The request may have been carried out and charged. It was not repeated.",
@@ -94,6 +100,7 @@ class MusicError(Exception):
     attempts: tuple[Attempt, ...] = ()
     elapsed: float = 0.0
     client_request_id: str | None = None
+    generation_id: str | None = None
     inference_id: str | None = None
     trace_id: str | None = None
     credits_used: int | None = None
@@ -220,8 +227,18 @@ class ServerError(APIError):
     """The service, or the provider behind it, failed."""
 
 
+class NotReadyError(MusicError, TimeoutError):
+    """The service has taken the request under `generation_id`, and the track is not in hand yet: collect it by that."""
+
+    is_timeout: ClassVar[bool] = True
+
+
 class PayloadError(MusicError):
     """Success was announced, but the audio is unusable; `salvage` holds what came."""
+
+
+class ResultGoneError(PayloadError):
+    """The track was made, and can no longer be fetched from where the service had put it."""
 
 
 class StorageError(MusicError, OSError):

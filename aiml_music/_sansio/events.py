@@ -20,6 +20,10 @@ class EventKind(StrEnum):
     """An attempt begins; `attempt` is its number."""
     ANSWERED = "answered"
     """A success was announced: audio begins, or the whole of another answer is in."""
+    ACCEPTED = "accepted"
+    """The service has taken the generation under the id `generation_id`."""
+    POLLED = "polled"
+    """It was asked after; `state` is the service's word for how far it is, or `problem` says why there is none."""
     REPEAT = "repeat"
     """An attempt failed and will be repeated after `wait` seconds."""
     ENDED = "ended"
@@ -34,6 +38,7 @@ class Event:
 
     Attributes:
         elapsed: seconds since the call began.
+        generation_id: the service's id of a generation that it has taken under one; from then on.
         attempt: the number of the latest attempt, 0 before the first.
         problem: what went wrong with an attempt, in a few words.
         error: the class of the error a call ended with; empty where it ended well, and where it was cancelled.
@@ -42,10 +47,12 @@ class Event:
     kind: EventKind
     operation: Operation
     client_request_id: str
+    generation_id: str | None = None
     elapsed: float
     attempt: int = 0
     wait: float | None = None
     status: int | None = None
+    state: str = ""
     problem: str = ""
     error: str = ""
     outcome: Outcome | None = None

@@ -11,7 +11,12 @@ _SAMPLE_BYTES = 2
 
 
 def flags_of(
-    facts: AudioFacts, audio: AudioInfo | None, *, size_bytes: int, audio_format: AudioFormat, in_progress: bool = False
+    facts: AudioFacts,
+    audio: AudioInfo | None,
+    *,
+    size_bytes: int,
+    audio_format: AudioFormat | None,
+    in_progress: bool = False,
 ) -> tuple[Flag, ...]:
     """Return what deserves a look; none of it is a reason to throw a paid track away.
 
@@ -19,7 +24,7 @@ def flags_of(
         facts: what the service said.
         audio: what the frames say; None for `pcm`.
         size_bytes: how many bytes came.
-        audio_format: what was asked for.
+        audio_format: what was asked for; None where that was left open.
         in_progress: the service called the track unfinished.
     """
     found = [(Flag.IN_PROGRESS, in_progress), (Flag.SIZE_DIFFERS, _differs(facts.size_bytes, size_bytes, 0))]

@@ -5,6 +5,7 @@ room on the disk
 intent()      licenses: connecting
 wire()        licenses: the first byte of the request
 head()        nothing; it is evidence
+accepted()    asking after a generation that was taken under an id; only these are told of it
 audio decoded, checked and synced, and renamed to a hidden name that says so
 received()    licenses: the final name
 the final name, synced
@@ -57,6 +58,18 @@ class Journal(Protocol):
         Args:
             status: the HTTP status.
             tracing: the ids and the cost among its headers.
+        """
+        ...
+
+    async def accepted(self, generation_id: str, receipt: Receipt) -> None:
+        """Record the id under which the service has taken the generation: whoever has it can collect the track.
+
+        The first thing that is done with the answer. Where it raises, the track is not waited for, and the id is in the
+        error.
+
+        Args:
+            generation_id: the id.
+            receipt: what the call did and cost so far.
         """
         ...
 

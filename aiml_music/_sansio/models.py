@@ -65,6 +65,7 @@ class Receipt:
     """What a call did and cost.
 
     Attributes:
+        generation_id: what the service calls the generation, where it makes it under an id.
         credits_used: what the service says it charged; None where it did not say.
         usd_spent: the same in US dollars.
         elapsed: seconds from the call to its end, queue and pauses included.
@@ -74,6 +75,7 @@ class Receipt:
     outcome: Outcome
     money: Money
     client_request_id: str
+    generation_id: str | None = None
     inference_id: str | None = None
     trace_id: str | None = None
     credits_used: int | None = None
@@ -143,7 +145,7 @@ class Track:
     Attributes:
         content: the audio; None when it went to a file.
         path: the file; None when it is in memory.
-        format: what was asked for: `mp3`, `wav` or `pcm`.
+        format: `mp3`, `wav` or `pcm`: what was asked for, or what came where that was left open.
         size_bytes: the audio's length.
         facts: what the service says about it.
         audio: what the frames themselves say; None for `pcm`, which has none.

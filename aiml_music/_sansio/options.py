@@ -129,6 +129,9 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 
+GENERATE_TOTAL = 600.0
+
+
 @frozen(kw_only=True)
 class Timeouts:
     """How long a call may take, in seconds; None is no limit.
@@ -142,7 +145,7 @@ class Timeouts:
         queue: waiting for a free place among the client's own calls.
     """
 
-    total: float | None = field(default=600.0, validator=check_seconds_or_none)
+    total: float | None = field(default=GENERATE_TOTAL, validator=check_seconds_or_none)
     connect: float | None = field(default=10.0, validator=check_seconds_or_none)
     idle: float | None = field(default=30.0, validator=check_seconds_or_none)
     queue: float | None = field(default=None, validator=check_seconds_or_none)
@@ -221,9 +224,13 @@ class Options:
         """Return the limits of an upload of this many bytes."""
         return self.timeouts or Timeouts(total=upload_total(size_bytes))
 
-    def timeouts_for_generate(self) -> Timeouts:
-        """Return the limits of a generation."""
-        return self.timeouts or Timeouts()
+    def timeouts_for_generate(self, patience_seconds: float = GENERATE_TOTAL) -> Timeouts:
+        """Return the limits of a generation.
+
+        Args:
+            patience_seconds: how long its model is waited for by default.
+        """
+        return self.timeouts or Timeouts(total=patience_seconds)
 
     def timeouts_for_read(self) -> Timeouts:
         """Return the limits of one look into the account."""

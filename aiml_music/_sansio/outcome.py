@@ -16,6 +16,8 @@ class Outcome(StrEnum):
     """A complete request cannot have reached the service."""
     REJECTED = "rejected"
     """The service itself said that it did no work."""
+    ACCEPTED = "accepted"
+    """The service has taken it under an id; its track can be collected by that."""
     UNKNOWN = "unknown"
     """A complete request may have arrived, and nothing authentic says how it ended."""
     DAMAGED = "damaged"
@@ -53,6 +55,10 @@ class Operation(StrEnum):
     GENERATE = "generate"
     READ = "read"
     """A look into the account: the usage log or the billing ledger. It costs nothing."""
+    POLL = "poll"
+    """A question after a generation that was accepted, or the collecting of its track. It costs nothing."""
+    FETCH = "fetch"
+    """The download of a finished track, from wherever the service has put it. It costs nothing."""
 
 
 @frozen(kw_only=True)
@@ -129,6 +135,7 @@ def classify(marks: Marks, answer: Answer = Answer.NONE) -> Outcome:
 _MONEY = {
     Outcome.NOT_SENT: Money.NO,
     Outcome.REJECTED: Money.NO,
+    Outcome.ACCEPTED: Money.YES,
     Outcome.UNKNOWN: Money.UNKNOWN,
     Outcome.DAMAGED: Money.YES,
     Outcome.COMPLETED: Money.YES,

@@ -7,6 +7,7 @@ from typing import Protocol
 from attrs import define, frozen
 
 from aiml_music._sansio.outcome import Marks, Phase
+from aiml_music._sansio.result_url import Reach
 from aiml_music._sansio.secret import Secret
 
 
@@ -37,6 +38,8 @@ class FaultKind(StrEnum):
     NO_NAME = "no-name"
     """The host name does not exist, says the resolver."""
     CONNECT = "connect"
+    FORBIDDEN = "forbidden"
+    """The name stands for no address that this request may go to."""
     EXHAUSTED = "exhausted"
     """This process, or this machine, may open no more sockets."""
     TLS = "tls"
@@ -74,6 +77,8 @@ class RequestHead:
     url: str
     headers: tuple[tuple[str, str], ...]
     """Without the key, which the transport is given by itself."""
+    reach: Reach | None = None
+    """Which addresses may be connected to, where a foreign party has named the host; None is any."""
 
 
 @frozen(kw_only=True)
@@ -179,7 +184,7 @@ class Transport(Protocol):
         request: RequestHead,
         body: Body,
         *,
-        key: Secret,
+        key: Secret | None,
         progress: Progress,
         connect_timeout: float | None,
         idle_timeout: float | None,
@@ -189,7 +194,7 @@ class Transport(Protocol):
         Args:
             request: method, address and headers.
             body: what follows them.
-            key: the API key, for the one header that carries it.
+            key: the API key, for the one header that carries it; None for a host that must never have it.
             progress: told how far the request got, before each step is taken.
             connect_timeout: seconds for name, TCP and TLS; None is no limit.
             idle_timeout: how patient to be with a peer that does not take the body; see `pace.seconds_to_send`.

@@ -48,9 +48,18 @@ _REPEATED = {
     Operation.UPLOAD: frozenset(Trouble) - {Trouble.REFUSED},
     Operation.GENERATE: frozenset({Trouble.NOT_SENT, Trouble.THROTTLED}),
     Operation.READ: frozenset(Trouble) - {Trouble.REFUSED},
+    # These have a rhythm of their own, which knows neither attempts nor quota: see `polling` and `result_url`.
+    Operation.POLL: frozenset(),
+    Operation.FETCH: frozenset(),
 }
 # A generation takes a minute: with less time left than this, a repeat would only be cut off after it was paid.
-_USEFUL_SECONDS = {Operation.GENERATE: 90.0, Operation.UPLOAD: 5.0, Operation.READ: 1.0}
+_USEFUL_SECONDS = {
+    Operation.GENERATE: 90.0,
+    Operation.UPLOAD: 5.0,
+    Operation.READ: 1.0,
+    Operation.POLL: 1.0,
+    Operation.FETCH: 1.0,
+}
 # Those whose rules differ; reading has those of an upload, and a line of its own.
 _COLUMNS = (Operation.UPLOAD, Operation.GENERATE)
 

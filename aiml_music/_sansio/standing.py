@@ -34,7 +34,9 @@ class Standing:
         """What would be known of the request and the money if the call ended here."""
         if self.settled is not None:
             return self.settled
-        return self.evidence.judge(Answer.UNUSABLE if self.evidence.audio_bytes else Answer.NONE)
+        # What is left of a download can be fetched again, where there is an id; of an answer it cannot.
+        is_lost = self.evidence.audio_bytes and self.evidence.generation_id is None
+        return self.evidence.judge(Answer.UNUSABLE if is_lost else Answer.NONE)
 
     @property
     def parting_words(self) -> str:
@@ -42,11 +44,14 @@ class Standing:
         evidence = self.evidence
         name = f"aiml_music: {evidence.operation} {evidence.client_request_id} was cancelled"
         outcome, money = self.ending
-        doubt = f" {verdict.in_doubt_hint(evidence)}" if outcome is Outcome.UNKNOWN else ""
+        is_open = outcome in {Outcome.UNKNOWN, Outcome.ACCEPTED}
+        doubt = f" {verdict.in_doubt_hint(evidence)}" if is_open else ""
         return f"{name} {self._where}. {what_happened(outcome, money, evidence.operation)}{doubt}"
 
     @property
     def _where(self) -> str:
+        if self.evidence.generation_id is not None and not self.is_answered:
+            return f"after it was accepted as {self.evidence.generation_id}"
         if not self.is_begun:
             return "in the queue"
         if self.is_between:

@@ -3,6 +3,8 @@
 Pure: evidence in, a `Problem` out. The loop that has the evidence only asks.
 """
 
+import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from aiml_music._sansio.errors import (
     InDoubtError,
     InDoubtTimeout,
     MusicError,
+    NotReadyError,
     NotSentError,
     NotSentTimeout,
     PayloadError,
@@ -19,6 +22,7 @@ from aiml_music._sansio.errors import (
 )
 from aiml_music._sansio.outcome import Answer, Marks, Money, Operation, Outcome, Phase, classify, money_of
 from aiml_music._sansio.ports import FaultKind, TransportFault
+from aiml_music._sansio.queued import read_submitted
 from aiml_music._sansio.refusal import Meaning, Refusal, is_redirect
 from aiml_music._sansio.retry import Failure, Trouble
 from aiml_music._sansio.text import clean
@@ -48,6 +52,9 @@ class Problem:
     crowded: bool = False
 
 
+_FREE = frozenset({Operation.READ, Operation.POLL, Operation.FETCH})
+
+
 @frozen(kw_only=True)
 class Evidence:
     """What is known of an attempt, beside what ended it."""
@@ -61,13 +68,23 @@ class Evidence:
     audio_bytes: int = 0
     sent: int = 1
     """How many attempts of the call may have reached the service, this one included."""
+    is_queued: bool = False
+    """An id is wanted, and the audio comes later."""
+    generation_id: str | None = None
+    """Under which the service has taken the request."""
 
     def judge(self, answer: Answer, *, unproven: bool = False) -> tuple[Outcome, Money]:
         """Return outcome and money for an answer of this kind."""
         outcome = classify(self.marks, answer)
-        if self.operation is Operation.READ:
-            return outcome, Money.NO
         used = self.tracing.credits_used
+        if self.generation_id is not None:
+            if outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
+                outcome = Outcome.ACCEPTED
+            # Charged when it was taken, so that a zero is no price but one that is not stated yet. What somebody else
+            # paid, who then handed on the id, is not known here.
+            return outcome, money_of(outcome, credits_used=used or None, unproven=self.operation is Operation.POLL)
+        if self.operation in _FREE:
+            return outcome, Money.NO
         if used and outcome is Outcome.NOT_SENT:
             # Something was charged, so the service had a whole request, whatever our marks or an edge say.
             outcome = Outcome.UNKNOWN
@@ -94,6 +111,7 @@ _STUBBORN = frozenset({FaultKind.NO_NAME, FaultKind.NO_TLS})
 _TROUBLE = {
     Outcome.NOT_SENT: Trouble.NOT_SENT,
     Outcome.REJECTED: Trouble.REFUSED,
+    Outcome.ACCEPTED: Trouble.IN_DOUBT,
     Outcome.UNKNOWN: Trouble.IN_DOUBT,
     Outcome.DAMAGED: Trouble.DAMAGED,
 }
@@ -118,7 +136,7 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
             failure=Failure(trouble=Trouble.NOT_SENT, lasting=fault.kind in _LASTING, stubborn=fault.kind in _STUBBORN),
             crowded=fault.kind is FaultKind.EXHAUSTED,
         )
-    wanted = "its end" if evidence.operation is Operation.READ else "any audio"
+    wanted = "its end" if evidence.operation in _FREE or evidence.is_queued else "any audio"
     answered = "without an answer" if evidence.status is None else f"after HTTP {evidence.status} and before {wanted}"
     return Problem(
         error=InDoubtTimeout if timed_out else InDoubtError,
@@ -171,18 +189,18 @@ def of_no_place(places: int, seconds: float) -> Problem:
 
 
 def _of_end(evidence: Evidence, what: str, unsent: type[NotSentError], in_doubt: type[InDoubtError]) -> Problem:
-    if evidence.audio_bytes:
+    if evidence.audio_bytes and evidence.generation_id is None:
         return of_broken_answer(evidence, what)
     outcome, money = evidence.judge(Answer.NONE)
-    not_sent = outcome is Outcome.NOT_SENT
+    not_sent, accepted = outcome is Outcome.NOT_SENT, outcome is Outcome.ACCEPTED
     return Problem(
-        error=unsent if not_sent else in_doubt,
+        error=NotReadyError if accepted else unsent if not_sent else in_doubt,
         message=f"{evidence.host}: {what}.",
         outcome=outcome,
         money=money,
         phase=evidence.marks.phase,
         hint=None if not_sent else in_doubt_hint(evidence),
-        details={} if not_sent else {"status": evidence.status},
+        details={} if not_sent or accepted else {"status": evidence.status},
         failure=Failure(trouble=_TROUBLE[outcome]),
     )
 
@@ -194,15 +212,24 @@ def _clause(sentence: str) -> str:
 
 
 def in_doubt_hint(evidence: Evidence) -> str:
-    """Return what to do about a call nobody can say the end of."""
+    """Return what to do about a call nobody can say the end of, or whose track is still to be collected."""
+    if evidence.generation_id is not None:
+        return collect_hint(evidence.generation_id)
     if evidence.operation is Operation.UPLOAD:
         return "Uploading the same reference again only makes another id."
-    if evidence.operation is Operation.READ:
+    if evidence.operation in _FREE:
         return "What was asked about is as open as before; asking again costs nothing."
     name = evidence.client_request_id
     # A row of an earlier attempt would otherwise be taken for that of the last one.
     several = f", attempts={evidence.sent}" if evidence.sent > 1 else ""
     return f'Before you pay again, look for {name} in the usage log: client.settle("{name}"{several}).'
+
+
+def collect_hint(generation_id: str) -> str:
+    """Return how to come by the track of a generation that was accepted."""
+    # A server has written it: nobody who pastes the line is to run what it says.
+    python, shell = json.dumps(generation_id), shlex.quote(generation_id)
+    return f"Do not pay again, collect it: client.collect({python}, to=...), or aiml-music collect {shell} -o FILE."
 
 
 def of_refusal(evidence: Evidence, refusal: Refusal, retry_after: float | None) -> Problem:
@@ -337,12 +364,16 @@ def of_reply(evidence: Evidence, reply: Reply, refusal: Refusal, retry_after: fl
 
 
 def _missing(evidence: Evidence, reply: Reply) -> str | None:
-    if evidence.operation is Operation.READ:
+    if evidence.operation in _FREE:
         return None
     if evidence.operation is Operation.UPLOAD:
         return None if reply.voice_id or reply.instrumental_id else "it holds neither a voice id nor an instrumental id"
-    if evidence.audio_bytes:
+    if evidence.audio_bytes or (evidence.is_queued and read_submitted(reply.raw).id):
         return None
+    return "it holds no id to collect the track by" if evidence.is_queued else _missing_audio(reply)
+
+
+def _missing_audio(reply: Reply) -> str:
     if reply.in_progress:
         return "it calls the track unfinished and holds no audio"
     if reply.audio_link is not None:

@@ -16,6 +16,7 @@ from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import AudioFacts, AudioSetting
 from aiml_music._sansio.ports import RequestHead, ResponseHead
 from aiml_music._sansio.refusal import base_code
+from aiml_music._sansio.result_url import Reach
 from aiml_music._sansio.text import blotted, clean
 from aiml_music._version import __version__
 
@@ -58,6 +59,22 @@ def read_head(
     """Return the head of a GET; the transport adds host and key."""
     target = f"{url}?{urlencode(query)}" if query else url
     return RequestHead(method="GET", url=target, headers=_headers(client_request_id, default_headers))
+
+
+def fetch_head(url: str, reach: Reach) -> RequestHead:
+    """Return the head of a GET to the host of a finished track, which is nobody we know: no key, no id, no own header.
+
+    Args:
+        url: the address, checked.
+        reach: which addresses it may stand for.
+    """
+    headers = (
+        ("accept", "*/*"),
+        ("accept-encoding", "identity"),
+        ("connection", "close"),
+        ("user-agent", f"aiml_music/{__version__}"),
+    )
+    return RequestHead(method="GET", url=url, headers=headers, reach=reach)
 
 
 def _headers(

@@ -80,6 +80,9 @@ class AttemptJournal:
         facts = {"status": status, "inference_id": tracing.inference_id, "usd_spent": _text(tracing.usd_spent)}
         await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
 
+    async def accepted(self, generation_id: str, receipt: Receipt) -> None:
+        """Let the wait begin; the ledger has no mark for an id yet."""
+
     async def received(
         self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
     ) -> None:

@@ -28,6 +28,7 @@ _WORDS = {
     FaultKind.DNS: "Temporary failure in name resolution",
     FaultKind.NO_NAME: "Name or service not known",
     FaultKind.CONNECT: "Connection refused",
+    FaultKind.FORBIDDEN: "the name stands for no address on the public internet",
     FaultKind.EXHAUSTED: "Too many open files",
     FaultKind.TLS: "tlsv1 alert internal error",
     FaultKind.NO_TLS: "wrong version number",

@@ -65,7 +65,7 @@ class ScriptedTransport:
         request: RequestHead,
         body: Body,
         *,
-        key: Secret,
+        key: Secret | None,
         progress: Progress,
         connect_timeout: float | None,
         idle_timeout: float | None,

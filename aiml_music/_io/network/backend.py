@@ -6,6 +6,7 @@ from types import ModuleType
 from aiml_music._io.network.connecting import SocketOption, connected
 from aiml_music._io.network.streams import SocketStream
 from aiml_music._io.pacer import pacer
+from aiml_music._sansio.result_url import Reach
 
 
 class Backend:
@@ -13,10 +14,12 @@ class Backend:
 
     Args:
         errors: the library, which wants its own exceptions.
+        reach: which addresses may be connected to; None is any.
     """
 
-    def __init__(self, errors: ModuleType) -> None:
+    def __init__(self, errors: ModuleType, reach: Reach | None = None) -> None:
         self._errors = errors
+        self._reach = reach
 
     async def connect_tcp(
         self,
@@ -34,7 +37,7 @@ class Backend:
         mine = pacer()
         await mine.step()
         try:
-            made = await connected(host, port, socket_options or ())
+            made = await connected(host, port, socket_options or (), reach=self._reach)
         except OSError as error:
             raise self._errors.ConnectError(str(error)) from error
         return SocketStream(made, mine, self._errors)

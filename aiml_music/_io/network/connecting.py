@@ -13,20 +13,44 @@ from itertools import chain, zip_longest
 import anyio
 from attrs import define, field
 
+from aiml_music._sansio.result_url import Reach
+
 _HEAD_START_SECONDS = 0.25
 
 Address = tuple[int, int, int, str, tuple[object, ...]]
 SocketOption = tuple[int, int, int]
 
 
-async def connected(host: str, port: int, options: Iterable[SocketOption]) -> socket.socket:
+class ForbiddenAddressError(OSError):
+    """A name stands for no address that may be connected to."""
+
+
+async def connected(
+    host: str, port: int, options: Iterable[SocketOption], *, reach: Reach | None = None
+) -> socket.socket:
     """Return a socket that is connected, and never waits.
 
+    Args:
+        host: a name or an address.
+        port: where.
+        options: of the socket.
+        reach: which addresses may be connected to; None is any. What is judged is what is dialled: a name that is
+            looked up twice may stand for two things.
+
     Raises:
-        OSError: the name is unknown, or none of its addresses can be reached.
+        OSError: the name is unknown, or none of its addresses can be reached, or may be.
     """
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *options]
-    return await first_of(in_turn(await _addresses(host, port)), options)
+    return await first_of(in_turn(_allowed(await _addresses(host, port), reach)), options)
+
+
+def _allowed(addresses: Sequence[Address], reach: Reach | None) -> Sequence[Address]:
+    if reach is None:
+        return addresses
+    allowed = [address for address in addresses if reach.allows(str(address[4][0]))]
+    if not allowed:
+        raise ForbiddenAddressError("the name stands for no address on the public internet")
+    return allowed
 
 
 async def _addresses(host: str, port: int) -> Sequence[Address]:
