@@ -7,14 +7,19 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.delivery import Target
 from aiml_music._calls.keys import ask_for_key
+from aiml_music._calls.reference_audio import embedded
 from aiml_music._io.bodies import BytesBody
 from aiml_music._io.multipart import MultipartBody
+from aiml_music._io.reading import Guard
+from aiml_music._io.sources import SourceInput
 from aiml_music._sansio import order, wire
-from aiml_music._sansio.catalogue import UPLOAD_PATH
-from aiml_music._sansio.inspection import largest_bytes
+from aiml_music._sansio.catalogue import UPLOAD_PATH, UnknownModelWarning, unknown_words
+from aiml_music._sansio.fields import ModelFields
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
@@ -23,14 +28,16 @@ from aiml_music._sansio.ports import Body
 
 
 def checked_order(
-    lyrics: str,
+    lyrics: str | None,
     reference: Reference | None,
     refer_voice: str | None,
     refer_instrumental: str | None,
+    reference_audio: SourceInput | None,
     model: str,
     audio_setting: AudioSetting | Mapping[str, Any] | None,
     lyrics_check: LyricsCheck,
     extra_body: Mapping[str, Any] | None,
+    fields: ModelFields,
 ) -> order.GenerateOrder:
     """Check what a generation was given, and warn its caller's caller of what looks wrong.
 
@@ -42,30 +49,41 @@ def checked_order(
         reference=reference,
         refer_voice=refer_voice,
         refer_instrumental=refer_instrumental,
+        reference_audio=reference_audio,
         model=model,
         audio_setting=audio_setting,
         lyrics_check=lyrics_check,
         extra_body=extra_body,
+        fields=fields,
     )
     for advice in asked.advice:
         warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
+    if not asked.model.known:
+        warnings.warn(unknown_words(model), UnknownModelWarning, stacklevel=3)
     return asked
 
 
 async def generate_plan(
     options: Options, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, client_request_id: str | None
 ) -> Plan:
-    """Return the plan of a generation.
+    """Return the plan of a generation, which has its reference open where one goes into the request.
 
     Raises:
-        InputError: the id is ill-formed.
+        InputError: the id is ill-formed, or the reference cannot be what the model takes.
+        StorageError: what can be read only once could not be kept.
         ConfigError: the limit or the key cannot be used.
     """
     timeouts = options.timeouts_for_generate() if timeout is UNSET else check_timeout(timeout)
     body = BytesBody(asked.payload)
-    return await _plan(
+    plan = await _plan(
         options, Operation.GENERATE, asked.model.generate_path, body, "application/json", timeouts, client_request_id
     )
+    if asked.reference_audio is None:
+        return plan
+    guard = Guard()
+    plan = evolve(plan, let_go=guard.close)
+    with plan.handed_on():
+        return evolve(plan, body=await embedded(asked, guard))
 
 
 def file_target(
@@ -78,11 +96,11 @@ def file_target(
     """
     if to is None:
         return None
-    order.check_output_name(Path(to), asked.audio_format)
+    order.check_output_name(Path(to), asked)
     return Target(
         path=Path(to),
         overwrite=overwrite,
-        room_bytes=largest_bytes(asked.audio_setting),
+        room_bytes=asked.room_bytes,
         slow_disk=options.slow_disk,
     )
 

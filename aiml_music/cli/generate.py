@@ -15,7 +15,6 @@ from aiml_music._io.sinks import FileSink
 from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.errors import MusicError
-from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.models import AudioFormat, AudioSetting, Reference, Track
 from aiml_music.cli.calls import client_of, run, service
 from aiml_music.cli.faults import CommandError
@@ -162,10 +161,10 @@ def rehearse(song: Song, singers: Singers, lyrics_check: LyricsCheckName) -> tup
         lyrics_check=lyrics_check,
         extra_body=None,
     )
-    order.check_output_name(song.output, asked.audio_format)
+    order.check_output_name(song.output, asked)
     FileSink.reserve(
         song.output,
-        expected_bytes=largest_bytes(song.setting),
+        expected_bytes=asked.room_bytes,
         overwrite=song.overwrite,
         token=secrets.token_hex(6),
     ).discard()

@@ -59,12 +59,14 @@ def job_of(row: JobRow) -> Job:
     return Job(
         label=row.label or "",
         lyrics=row.lyrics,
+        prompt=row.fields.get("prompt"),
         reference=None if row.reference is None else str(row.reference),
         purpose=row.purpose,
         refer_voice=row.refer_voice,
         refer_instrumental=row.refer_instrumental,
         model=row.model,
         audio_setting=row.audio_setting,
+        fields={name: value for name, value in row.fields.items() if name != "prompt"},
         extra_body=row.extra_body,
     )
 
