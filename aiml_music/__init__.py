@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiml_music._sansio.audio import AudioFormatError, AudioInfo
     from aiml_music._sansio.batch.job import Job
     from aiml_music._sansio.batch.states import JobState
+    from aiml_music._sansio.catalogue import UnknownModelWarning
     from aiml_music._sansio.errors import (
         APIError,
         AuthenticationError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         StorageError,
     )
     from aiml_music._sansio.events import Event, EventKind
+    from aiml_music._sansio.fields import ModelFields
     from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
     from aiml_music._sansio.lyrics import LyricsWarning
     from aiml_music._sansio.models import (
@@ -115,6 +117,7 @@ __all__ = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelFields",
     "ModelInfo",
     "Money",
     "MusicClient",
@@ -140,6 +143,7 @@ __all__ = [
     "StorageError",
     "Timeouts",
     "Track",
+    "UnknownModelWarning",
     "__version__",
 ]
 
@@ -151,6 +155,7 @@ _HOMES = {
     "_sansio.audio": ("AudioFormatError", "AudioInfo"),
     "_sansio.batch.job": ("Job",),
     "_sansio.batch.states": ("JobState",),
+    "_sansio.catalogue": ("UnknownModelWarning",),
     "_sansio.errors": (
         "APIError",
         "AuthenticationError",
@@ -178,6 +183,7 @@ _HOMES = {
         "StorageError",
     ),
     "_sansio.events": ("Event", "EventKind"),
+    "_sansio.fields": ("ModelFields",),
     "_sansio.hexjson": ("HexAudioDecoder", "HexDecodeError"),
     "_sansio.lyrics": ("LyricsWarning",),
     "_sansio.models": (

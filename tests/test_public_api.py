@@ -47,6 +47,7 @@ PUBLIC = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelFields",
     "ModelInfo",
     "Money",
     "MusicClient",
@@ -72,6 +73,7 @@ PUBLIC = [
     "StorageError",
     "Timeouts",
     "Track",
+    "UnknownModelWarning",
     "__version__",
 ]
 

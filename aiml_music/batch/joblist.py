@@ -113,7 +113,7 @@ def job_of(row: Row, folder: Path) -> JobRow:
     with _told(place, "model"):
         model = find_model(name)
     reference, purpose = _reference(fields, place, folder, model)
-    row = JobRow(
+    made = JobRow(
         file=place.file,
         line=place.line,
         label=_label(fields, place),
@@ -127,10 +127,10 @@ def job_of(row: Row, folder: Path) -> JobRow:
         fields=_model_fields(fields, place),
         extra_body=_extra_body(fields, place, model),
     )
-    given = {"lyrics": row.lyrics, "refer_voice": row.refer_voice, "refer_instrumental": row.refer_instrumental}
+    given = {"lyrics": made.lyrics, "refer_voice": made.refer_voice, "refer_instrumental": made.refer_instrumental}
     with _told(place, None):
-        check_fields(model, given | row.fields, provided=_provided(model, reference))
-    return row
+        check_fields(model, {**given, **made.fields}, provided=_provided(model, reference))
+    return made
 
 
 def _provided(model: Model, reference: Path | None) -> tuple[str, ...]:
