@@ -256,8 +256,8 @@ class AsyncMusicClient(AccountClient):
         # Hundreds of calls may begin in one turn of the loop.
         await pacer().step()
         asked = checked_order(
-            *(lyrics, reference, refer_voice, refer_instrumental, reference_audio, model, audio_setting),
-            *(lyrics_check, extra_body, fields),
+            *(lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body),
+            *(reference_audio, fields),
         )
         target = file_target(self._options, asked, to, overwrite=overwrite)
         async with await self._call(asked, timeout, client_request_id) as call:
@@ -295,8 +295,8 @@ class AsyncMusicClient(AccountClient):
             RuntimeError: a call of this `client_request_id` was submitted and not collected yet.
         """
         asked = checked_order(
-            *(lyrics, reference, refer_voice, refer_instrumental, reference_audio, model, audio_setting),
-            *(lyrics_check, extra_body, fields),
+            *(lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body),
+            *(reference_audio, fields),
         )
         target = file_target(self._options, asked, to, overwrite=overwrite)
         call = await self._call(asked, timeout, client_request_id)
@@ -368,8 +368,8 @@ class AsyncMusicClient(AccountClient):
             InputError: an argument cannot be what its author means; nothing was sent.
         """
         asked = checked_order(
-            *(lyrics, reference, refer_voice, refer_instrumental, reference_audio, model, audio_setting),
-            *(lyrics_check, extra_body, fields),
+            *(lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body),
+            *(reference_audio, fields),
         )
 
         async def start() -> Call:

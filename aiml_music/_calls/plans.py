@@ -32,12 +32,12 @@ def checked_order(
     reference: Reference | None,
     refer_voice: str | None,
     refer_instrumental: str | None,
-    reference_audio: SourceInput | None,
     model: str,
     audio_setting: AudioSetting | Mapping[str, Any] | None,
     lyrics_check: LyricsCheck,
     extra_body: Mapping[str, Any] | None,
-    fields: ModelFields,
+    reference_audio: SourceInput | None = None,
+    fields: ModelFields | None = None,
 ) -> order.GenerateOrder:
     """Check what a generation was given, and warn its caller's caller of what looks wrong.
 

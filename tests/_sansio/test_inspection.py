@@ -108,5 +108,5 @@ def test_room_is_made_for_the_longest_track(setting: AudioSetting | None, second
     [("stable-audio", 47, 176_400), ("elevenlabs/eleven_music", 300, 32_000), ("somebody/sings", 300, 32_000)],
 )
 def test_room_is_made_for_what_a_model_makes(model: str, seconds: int, seconds_bytes: int) -> None:
-    """As long as it is documented for, and as large as what it makes; what nobody knows may be an MP3 of five minutes."""
+    """As long as it is documented for, and what nobody knows may be an MP3 of five minutes."""
     assert largest_bytes(None, find_model(model)) == seconds * seconds_bytes + 64 * 1024
