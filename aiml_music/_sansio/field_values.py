@@ -63,7 +63,8 @@ def check_length(text: str, field: Field, model: str) -> None:
         InputError: it does.
     """
     if field.strict and not _within(len(text), field):
-        raise InputError(f"{field.name} has {len(text):,} characters; {model} takes {field.limits}.")
+        unit = "character" if len(text) == 1 else "characters"
+        raise InputError(f"{field.name} has {len(text):,} {unit}; {model} takes {field.limits}.")
 
 
 def _check_integer(value: Any, field: Field, model: str) -> None:
