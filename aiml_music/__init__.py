@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiml_music._sansio.audio import AudioFormatError, AudioInfo
     from aiml_music._sansio.batch.job import Job
     from aiml_music._sansio.batch.states import JobState
+    from aiml_music._sansio.catalogue import UnknownModelWarning
     from aiml_music._sansio.errors import (
         APIError,
         AuthenticationError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         StorageError,
     )
     from aiml_music._sansio.events import Event, EventKind
+    from aiml_music._sansio.fields import ModelFields
     from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError
     from aiml_music._sansio.lyrics import LyricsWarning
     from aiml_music._sansio.models import (
@@ -117,6 +119,7 @@ __all__ = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelFields",
     "ModelInfo",
     "Money",
     "MusicClient",
@@ -144,6 +147,7 @@ __all__ = [
     "StorageError",
     "Timeouts",
     "Track",
+    "UnknownModelWarning",
     "__version__",
 ]
 
@@ -155,6 +159,7 @@ _HOMES = {
     "_sansio.audio": ("AudioFormatError", "AudioInfo"),
     "_sansio.batch.job": ("Job",),
     "_sansio.batch.states": ("JobState",),
+    "_sansio.catalogue": ("UnknownModelWarning",),
     "_sansio.errors": (
         "APIError",
         "AuthenticationError",
@@ -184,6 +189,7 @@ _HOMES = {
         "StorageError",
     ),
     "_sansio.events": ("Event", "EventKind"),
+    "_sansio.fields": ("ModelFields",),
     "_sansio.hexjson": ("HexAudioDecoder", "HexDecodeError"),
     "_sansio.lyrics": ("LyricsWarning",),
     "_sansio.models": (

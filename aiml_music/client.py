@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import anyio
 
@@ -28,6 +28,7 @@ from aiml_music._io.sources import SourceInput
 from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.events import EventHandler
+from aiml_music._sansio.fields import ModelFields
 from aiml_music._sansio.lyrics import LyricsCheck
 from aiml_music._sansio.models import AudioSetting, Reference, Track
 from aiml_music._sansio.options import UNSET, TimeoutInput, Unset
@@ -203,10 +204,11 @@ class AsyncMusicClient(AccountClient):
     async def generate(
         self,
         *,
-        lyrics: str,
+        lyrics: str | None = None,
         reference: Reference | None = None,
         refer_voice: str | None = None,
         refer_instrumental: str | None = None,
+        reference_audio: SourceInput | None = None,
         model: str = MUSIC_01.id,
         audio_setting: AudioSetting | Mapping[str, Any] | None = None,
         to: str | PathLike[str] | None = None,
@@ -215,15 +217,23 @@ class AsyncMusicClient(AccountClient):
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput | Unset = UNSET,
         client_request_id: str | None = None,
+        **fields: Unpack[ModelFields],
     ) -> Track:
         r"""Make a track, in memory or straight into a file. One call costs money and takes a minute or more.
 
+        What a model takes is checked before anything is sent; a field of another model is refused, with the names of
+        those that take it. The guide "Which model?" lists them all.
+
         Args:
-            lyrics: the words; a new line is a line, a blank line a pause, `##` at head and tail asks for accompaniment.
-            reference: what `upload` returned; or
+            lyrics: the words; a new line is a line, a blank line a pause. `##` at head and tail asks `music-01` and
+                `minimax-music` for accompaniment.
+            reference: what `upload` returned, for `music-01`; or
             refer_voice: a voice id; alone it gives singing without accompaniment.
             refer_instrumental: an instrumental id; alone it gives music without singing.
-            model: the model.
+            reference_audio: a reference that is sent within the request, for `minimax/music-cover`: whatever `upload`
+                takes, WAV or MP3, 6 s to 6 min, at most 50 MB.
+            model: the model. One that is not known here is sent what it is given, unchecked, with an
+                `UnknownModelWarning`.
             audio_setting: format, sample rate in Hz, bitrate in bit/s.
             to: the file to make; None keeps the track in memory. It must not exist: that is checked, and room for it
                 is made, before anything is sent.
@@ -233,6 +243,7 @@ class AsyncMusicClient(AccountClient):
             extra_body: fields of the request this library does not know.
             timeout: as in the constructor, for this call.
             client_request_id: your own id of the call, 1 to 128 of `A-Za-z0-9._:-`; default: a new one.
+            fields: what only some models take, such as `prompt`; see `ModelFields`.
 
         Raises:
             InputError: an argument cannot be what its author means; nothing was sent.
@@ -245,20 +256,26 @@ class AsyncMusicClient(AccountClient):
         # Hundreds of calls may begin in one turn of the loop.
         await pacer().step()
         asked = checked_order(
-            lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
+            *(lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body),
+            *(reference_audio, fields),
         )
         target = file_target(self._options, asked, to, overwrite=overwrite)
-        plan = await generate_plan(self._options, asked, timeout, client_request_id)
-        async with self._session.call(plan) as call:
+        async with await self._call(asked, timeout, client_request_id) as call:
             return await deliver(call, target, audio_format=asked.audio_format)
+
+    async def _call(self, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, name: str | None) -> Call:
+        plan = await generate_plan(self._options, asked, timeout, name)
+        with plan.handed_on():
+            return self._session.call(plan)
 
     async def submit(
         self,
         *,
-        lyrics: str,
+        lyrics: str | None = None,
         reference: Reference | None = None,
         refer_voice: str | None = None,
         refer_instrumental: str | None = None,
+        reference_audio: SourceInput | None = None,
         model: str = MUSIC_01.id,
         audio_setting: AudioSetting | Mapping[str, Any] | None = None,
         to: str | PathLike[str] | None = None,
@@ -267,6 +284,7 @@ class AsyncMusicClient(AccountClient):
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput | Unset = UNSET,
         client_request_id: str | None = None,
+        **fields: Unpack[ModelFields],
     ) -> Generation:
         """Start a generation in a task of its own, which whoever waits for it cannot lose by being cancelled.
 
@@ -277,11 +295,13 @@ class AsyncMusicClient(AccountClient):
             RuntimeError: a call of this `client_request_id` was submitted and not collected yet.
         """
         asked = checked_order(
-            lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
+            *(lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body),
+            *(reference_audio, fields),
         )
         target = file_target(self._options, asked, to, overwrite=overwrite)
-        plan = await generate_plan(self._options, asked, timeout, client_request_id)
-        return self._session.submit(self._session.call(plan), target, audio_format=asked.audio_format)
+        call = await self._call(asked, timeout, client_request_id)
+        with call.plan.handed_on():
+            return self._session.submit(call, target, audio_format=asked.audio_format)
 
     def batch(
         self,
@@ -326,16 +346,18 @@ class AsyncMusicClient(AccountClient):
     def stream(
         self,
         *,
-        lyrics: str,
+        lyrics: str | None = None,
         reference: Reference | None = None,
         refer_voice: str | None = None,
         refer_instrumental: str | None = None,
+        reference_audio: SourceInput | None = None,
         model: str = MUSIC_01.id,
         audio_setting: AudioSetting | Mapping[str, Any] | None = None,
         lyrics_check: LyricsCheck = "warn",
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput | Unset = UNSET,
         client_request_id: str | None = None,
+        **fields: Unpack[ModelFields],
     ) -> AudioStream:
         """Make a track and hand its audio on as it arrives, for a web response or a player.
 
@@ -346,10 +368,11 @@ class AsyncMusicClient(AccountClient):
             InputError: an argument cannot be what its author means; nothing was sent.
         """
         asked = checked_order(
-            lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body
+            *(lyrics, reference, refer_voice, refer_instrumental, model, audio_setting, lyrics_check, extra_body),
+            *(reference_audio, fields),
         )
 
         async def start() -> Call:
-            return self._session.call(await generate_plan(self._options, asked, timeout, client_request_id))
+            return await self._call(asked, timeout, client_request_id)
 
         return AudioStream(start, audio_format=asked.audio_format)

@@ -104,7 +104,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "no lyrics": {"lyrics": " "},
     "no ids": {"refer_voice": None},
     "the wrong id": {"refer_voice": INSTRUMENTAL_ID},
-    "an unknown model": {"model": "music-9"},
+    "an unknown model": {"model": "musik-01"},
     "an unknown rate": {"audio_setting": {"sample_rate": 1}},
     "a field twice": {"extra_body": {"lyrics": "x"}},
     "no JSON": {"extra_body": {"x": {1}}},

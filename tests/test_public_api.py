@@ -47,6 +47,7 @@ PUBLIC = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelFields",
     "ModelInfo",
     "Money",
     "MusicClient",
@@ -74,6 +75,7 @@ PUBLIC = [
     "StorageError",
     "Timeouts",
     "Track",
+    "UnknownModelWarning",
     "__version__",
 ]
 

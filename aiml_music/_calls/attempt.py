@@ -4,8 +4,8 @@ Every trouble leaves as `EndedBadlyError` with the verdict of `_sansio.verdict`;
 """
 
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -58,7 +58,11 @@ _NOT_MODIFIED = 304
 
 @frozen(kw_only=True)
 class Plan:
-    """Everything a call needs, decided and checked before it begins."""
+    """Everything a call needs, decided and checked before it begins.
+
+    Attributes:
+        let_go: releases what the body is read from.
+    """
 
     operation: Operation
     request: RequestHead
@@ -71,6 +75,21 @@ class Plan:
     """What an answer of 304 stands for, where an earlier one is remembered."""
     course: Course | None = None
     """How it goes on, where the answer is an id and the track comes later."""
+    let_go: Callable[[], object] | None = None
+
+    @contextmanager
+    def handed_on(self) -> Iterator[None]:
+        """Let go of everything where the block fails, and no call comes to have it."""
+        try:
+            yield
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Let go of what the body is read from."""
+        if self.let_go is not None:
+            self.let_go()
 
     @property
     def host(self) -> str:

@@ -366,6 +366,7 @@ class Call:
         if self._ended:
             return
         self._ended = True
+        self.plan.end()
         standing = self._standing
         outcome, money = standing.ending
         if outcome is Outcome.COMPLETED:

@@ -6,14 +6,11 @@ from pathlib import Path
 from aiml_music._calls.delivery import Target, deliver
 from aiml_music._calls.plans import collect_plan
 from aiml_music._calls.session import Session
-from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import find_model, unknown_model
 from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.models import AudioFormat, Track
 from aiml_music._sansio.options import Options, TimeoutInput, Unset
-
-# Five minutes at 256 kbit/s; a file that needs more grows.
-_ROOM_BYTES = 10_000_000
 
 
 async def collect(
@@ -34,9 +31,8 @@ async def collect(
     row = unknown_model("unknown") if model is None else find_model(model)
     target = None
     if to is not None:
-        if audio_format is not None:
-            order.check_output_name(Path(to), audio_format)
-        target = Target(path=Path(to), overwrite=overwrite, room_bytes=_ROOM_BYTES, slow_disk=options.slow_disk)
+        room = largest_bytes(None, row)
+        target = Target(path=Path(to), overwrite=overwrite, room_bytes=room, slow_disk=options.slow_disk)
     plan = await collect_plan(options, generation_id, row, timeout, client_request_id)
     async with session.call(plan) as call:
         return await deliver(call, target, audio_format=audio_format)

@@ -12,12 +12,15 @@ from attrs import evolve
 from aiml_music._calls.attempt import Plan
 from aiml_music._calls.delivery import Target
 from aiml_music._calls.keys import ask_for_key
+from aiml_music._calls.reference_audio import embedded
 from aiml_music._io.bodies import BytesBody
 from aiml_music._io.multipart import MultipartBody
+from aiml_music._io.reading import Guard
+from aiml_music._io.sources import SourceInput
 from aiml_music._sansio import order, wire
-from aiml_music._sansio.catalogue import UPLOAD_PATH, Model
+from aiml_music._sansio.catalogue import UPLOAD_PATH, Model, UnknownModelWarning, unknown_words
 from aiml_music._sansio.errors import InputError
-from aiml_music._sansio.inspection import largest_bytes
+from aiml_music._sansio.fields import ModelFields
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
@@ -29,7 +32,7 @@ from aiml_music._sansio.result_url import reach_of
 
 
 def checked_order(
-    lyrics: str,
+    lyrics: str | None,
     reference: Reference | None,
     refer_voice: str | None,
     refer_instrumental: str | None,
@@ -37,6 +40,8 @@ def checked_order(
     audio_setting: AudioSetting | Mapping[str, Any] | None,
     lyrics_check: LyricsCheck,
     extra_body: Mapping[str, Any] | None,
+    reference_audio: SourceInput | None = None,
+    fields: ModelFields | None = None,
 ) -> order.GenerateOrder:
     """Check what a generation was given, and warn its caller's caller of what looks wrong.
 
@@ -48,23 +53,28 @@ def checked_order(
         reference=reference,
         refer_voice=refer_voice,
         refer_instrumental=refer_instrumental,
+        reference_audio=reference_audio,
         model=model,
         audio_setting=audio_setting,
         lyrics_check=lyrics_check,
         extra_body=extra_body,
+        fields=fields,
     )
     for advice in asked.advice:
         warnings.warn(f"lyrics: {advice}.", LyricsWarning, stacklevel=3)
+    if not asked.model.known:
+        warnings.warn(unknown_words(model), UnknownModelWarning, stacklevel=3)
     return asked
 
 
 async def generate_plan(
     options: Options, asked: order.GenerateOrder, timeout: TimeoutInput | Unset, client_request_id: str | None
 ) -> Plan:
-    """Return the plan of a generation.
+    """Return the plan of a generation, which has its reference open where one goes into the request.
 
     Raises:
-        InputError: the id is ill-formed.
+        InputError: the id is ill-formed, or the reference cannot be what the model takes.
+        StorageError: what can be read only once could not be kept.
         ConfigError: the limit or the key cannot be used.
     """
     row = asked.model
@@ -73,7 +83,14 @@ async def generate_plan(
     plan = await _plan(
         options, Operation.GENERATE, row.generate_path, body, "application/json", timeouts, client_request_id
     )
-    return plan if row.poll_path is None else evolve(plan, course=_course(options, row, row.poll_path))
+    if row.poll_path is not None:
+        plan = evolve(plan, course=_course(options, row, row.poll_path))
+    if asked.reference_audio is None:
+        return plan
+    guard = Guard()
+    plan = evolve(plan, let_go=guard.close)
+    with plan.handed_on():
+        return evolve(plan, body=await embedded(asked, guard))
 
 
 async def collect_plan(
@@ -128,11 +145,11 @@ def file_target(
     """
     if to is None:
         return None
-    order.check_output_name(Path(to), asked.audio_format)
+    order.check_output_name(Path(to), asked)
     return Target(
         path=Path(to),
         overwrite=overwrite,
-        room_bytes=largest_bytes(asked.audio_setting),
+        room_bytes=asked.room_bytes,
         slow_disk=options.slow_disk,
     )
 

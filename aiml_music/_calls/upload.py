@@ -5,13 +5,12 @@ import anyio.to_thread
 
 from aiml_music._calls.call import Call
 from aiml_music._calls.plans import upload_plan
+from aiml_music._calls.reference_audio import measured
 from aiml_music._calls.session import Session
 from aiml_music._io.multipart import MultipartBody
 from aiml_music._io.sources import SourceInput, open_source
-from aiml_music._sansio import order
-from aiml_music._sansio.audio import AudioFormatError, AudioInfo, probe
+from aiml_music._sansio.audio import AudioInfo
 from aiml_music._sansio.catalogue import MUSIC_01
-from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import Purpose, Reference
 from aiml_music._sansio.options import Options, TimeoutInput, Unset
 from aiml_music._sansio.ports import Source
@@ -63,9 +62,5 @@ def _examine(source: Source, check: bool) -> tuple[str, AudioInfo | None]:  # no
     """Return the media type of a reference, and what its bytes say where they are to be looked at."""
     if not check:
         return ("audio/wav" if source.read_at(0, 4) in {b"RIFF", b"RF64"} else "audio/mpeg"), None
-    try:
-        audio = probe(source.read_at, source.size)
-    except AudioFormatError as error:
-        raise InputError(f"The reference is neither WAV nor MP3: {error.reason}.") from None
-    order.check_reference_length(audio, MUSIC_01)
+    audio = measured(source, MUSIC_01)
     return audio.media_type, audio

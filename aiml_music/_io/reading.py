@@ -12,6 +12,7 @@ from attrs import define
 
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.outcome import Phase
+from aiml_music._sansio.ports import Source
 
 
 class Guard:
@@ -107,3 +108,19 @@ def _read_fully(file: IO[bytes], count: int) -> bytes:
     while len(data) < count and (more := file.read(count - len(data))):
         data += more
     return data
+
+
+def blocks_of(source: Source, block_bytes: int) -> Iterator[bytes]:
+    """Yield the bytes of a source, a block at a time, and make sure at the end that they are still the same.
+
+    Raises:
+        InputError: the source cannot be read, ended early, or changed.
+    """
+    for offset in range(0, source.size, block_bytes):
+        block = source.read_at(offset, block_bytes)
+        if len(block) != min(block_bytes, source.size - offset):
+            raise InputError("The reference became shorter while it was sent.", phase=Phase.SEND)
+        yield block
+        # Or there were two of them while the next one is read.
+        del block
+    source.check_unchanged()

@@ -50,10 +50,9 @@ async def open_source(value: SourceInput, *, max_bytes: int | None = MAX_BYTES) 
         InputError: it cannot be read, is empty or too big, or is nothing that can be sent.
         StorageError: the spool could not be written.
     """
-    limit = _Limit(max_bytes)
     guard = Guard()
     try:
-        yield await _open(value, guard, limit)
+        yield await open_into(guard, value, max_bytes=max_bytes)
     finally:
         try:
             with anyio.CancelScope(shield=True):
@@ -61,6 +60,11 @@ async def open_source(value: SourceInput, *, max_bytes: int | None = MAX_BYTES) 
         finally:
             # A cancellation by asyncio itself takes no notice of a shield; closed twice is closed.
             guard.close()
+
+
+async def open_into(guard: Guard, value: SourceInput, *, max_bytes: int | None = MAX_BYTES) -> Source:
+    """Open a reference for reading until its guard closes; otherwise as `open_source`."""
+    return await _open(value, guard, _Limit(max_bytes))
 
 
 async def _open(value: Any, guard: Guard, limit: "_Limit") -> Source:

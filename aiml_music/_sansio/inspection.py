@@ -1,12 +1,12 @@
 """Hold what the service says about a track against what its frames say."""
 
 from aiml_music._sansio.audio import AudioInfo
+from aiml_music._sansio.catalogue import Model
 from aiml_music._sansio.models import AudioFacts, AudioFormat, AudioSetting, Flag
 
 # An encoder pads a track by up to a tenth of a second at each end; recorded answers round.
 _DURATION_SLACK_SECONDS = 0.5
 _BITRATE_SLACK = 0.1
-_MAX_SECONDS = 60
 _SAMPLE_BYTES = 2
 
 
@@ -45,9 +45,9 @@ def _differs(announced: float | None, actual: float, slack: float) -> bool:
     return announced is not None and abs(announced - actual) > slack
 
 
-def largest_bytes(setting: AudioSetting | None) -> int:
-    """Return how much room a track can need: at most a minute, of stereo where samples are stored whole."""
-    asked = setting or AudioSetting()
+def largest_bytes(setting: AudioSetting | None, model: Model) -> int:
+    """Return how much room a track can need: as long as the model makes it, stereo where samples are stored whole."""
+    asked = setting or AudioSetting(format=model.audio_format or "mp3")
     if asked.format == "mp3":
-        return _MAX_SECONDS * (asked.bitrate or 256_000) // 8 + 64 * 1024
-    return _MAX_SECONDS * (asked.sample_rate or 44_100) * 2 * _SAMPLE_BYTES + 64 * 1024
+        return model.longest_seconds * (asked.bitrate or 256_000) // 8 + 64 * 1024
+    return model.longest_seconds * (asked.sample_rate or 44_100) * 2 * _SAMPLE_BYTES + 64 * 1024

@@ -7,12 +7,12 @@ import re
 import unicodedata
 from typing import Literal
 
-from aiml_music._sansio.catalogue import Model
+from aiml_music._sansio.catalogue import Field, Model
 from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.field_values import check_characters, check_length
 
 LyricsCheck = Literal["warn", "refuse", "off"]
 
-_ALLOWED_CONTROLS = "\n\r\t"
 # The provider refuses lyrics with too many invisible characters (its code 1042) without publishing the ratio.
 _INVISIBLE_RATIO = 0.1
 _PLACEHOLDER_ID = re.compile(r"(vocal|instrumental)-2025010100000000-[aA0]{8}", re.IGNORECASE)
@@ -30,37 +30,39 @@ def check_lyrics(lyrics: str, model: Model) -> tuple[str, tuple[str, ...]]:
     `\r\n` and `\r` become `\n`; nothing else is changed.
 
     Args:
-        lyrics: the words; a blank line is a pause, `##` at head and tail asks for accompaniment.
+        lyrics: the words.
         model: the row whose limits apply.
 
     Raises:
-        InputError: there are none, or they hold a character that cannot be sent.
+        InputError: there are none, they hold a character that cannot be sent, or the model takes none so long.
     """
     # The type is checked for callers without a type checker: a list of lines would be joined by nobody.
     if not isinstance(lyrics, str):
         raise InputError(f"Lyrics must be a str, not {type(lyrics).__name__}.")
     if not lyrics.replace("#", "").strip():
         raise InputError(
-            "The lyrics are empty.", hint="music-01 sings the lyrics it is given; write at least one word."
+            "The lyrics are empty.", hint=f"{model.id} sings the lyrics it is given; write at least one word."
         )
-    for index, character in enumerate(lyrics):
-        kind = unicodedata.category(character)
-        if kind == "Cs" or (kind == "Cc" and character not in _ALLOWED_CONTROLS):
-            what = "a lone surrogate" if kind == "Cs" else "a control character"
-            raise InputError(f"The lyrics hold {what} (U+{ord(character):04X}) at index {index}.")
-    text = lyrics.replace("\r\n", "\n").replace("\r", "\n")
-    return text, tuple(_advice(text, model))
+    check_characters(lyrics, "The lyrics hold")
+    text = one_line_end(lyrics)
+    field = model.field("lyrics") or Field(name="lyrics")
+    check_length(text, field, model.id)
+    return text, tuple(_advice(text, model, field))
 
 
-def _advice(text: str, model: Model) -> list[str]:
+def one_line_end(text: str) -> str:
+    r"""Return a text whose lines all end in `\n`."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _advice(text: str, model: Model, field: Field) -> list[str]:
     advice = []
-    field = model.field("lyrics")
-    if field is not None and field.most is not None and len(text) > field.most:
+    if field.most is not None and len(text) > field.most:
         advice.append(f"{len(text)} characters; {model.id} is documented for at most {field.most}")
     invisible = sum(unicodedata.category(character) == "Cf" for character in text)
     if invisible > len(text) * _INVISIBLE_RATIO:
         advice.append(f"{invisible} of {len(text)} characters are invisible; the provider refuses too many")
-    return advice + _accompaniment_advice(text.strip())
+    return advice + (_accompaniment_advice(text.strip()) if model.accompaniment_marks else [])
 
 
 def _accompaniment_advice(text: str) -> list[str]:

@@ -5,13 +5,14 @@ What is assumed about the service without being documented is listed in the arch
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
 
 from attrs import frozen
 
+from aiml_music._sansio.catalogue import Model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import AudioFacts, AudioSetting
 from aiml_music._sansio.ports import RequestHead, ResponseHead
@@ -93,39 +94,67 @@ def _headers(
 
 
 def generate_payload(
-    *,
-    model: str,
-    lyrics: str,
-    refer_voice: str | None,
-    refer_instrumental: str | None,
-    audio_setting: AudioSetting | None,
-    extra_body: Mapping[str, Any],
+    *, model: Model, fields: Mapping[str, Any], audio_setting: AudioSetting | None, extra_body: Mapping[str, Any]
 ) -> bytes:
     """Return the JSON of a generation; what is absent is left out, because the service refuses null.
 
+    Args:
+        model: whose words are used.
+        fields: by their names here.
+        audio_setting: the audio asked for.
+        extra_body: members this library does not know.
+
     Raises:
-        InputError: `extra_body` repeats a field, or holds something JSON has no word for.
+        InputError: `extra_body` repeats a field, or something has no word in JSON.
     """
-    own = {
-        "model": model,
-        "lyrics": lyrics,
-        "refer_voice": refer_voice,
-        "refer_instrumental": refer_instrumental,
-        "audio_setting": None if audio_setting is None else _audio_setting(audio_setting),
-    }
-    present = {name: value for name, value in own.items() if value is not None}
-    repeated = sorted(set(own) & set(extra_body))
+    words = {field.name: field.wire for field in model.fields}
+    own: dict[str, Any] = {"model": model.id} | {words.get(name, name): value for name, value in fields.items()}
+    if audio_setting is not None:
+        own["audio_setting"] = _audio_setting(audio_setting, model)
+    check_extra_body(model, extra_body, given=own)
+    return to_json({**own, **extra_body}, "The request").encode("utf-8")
+
+
+def check_extra_body(model: Model, extra_body: Mapping[str, Any], *, given: Iterable[str] = ()) -> None:
+    """Refuse members that have an argument of their own, used or not.
+
+    Args:
+        model: whose fields have one.
+        extra_body: members this library does not know.
+        given: what is in the request besides.
+
+    Raises:
+        InputError: there is one, or a value that JSON has no word for.
+    """
+    names = {word: word for word in given} | {"model": "model"}
+    names |= {field.wire: field.name for field in model.fields}
+    if model.audio is not None:
+        names["audio_setting"] = "audio_setting"
+    repeated = sorted(set(names) & set(extra_body))
     if repeated:
-        raise InputError(f"extra_body repeats {', '.join(repeated)}: use the argument of that name.")
+        said = [word if names[word] == word else f"{word} (here {names[word]})" for word in repeated]
+        raise InputError(f"extra_body repeats {', '.join(said)}: use the argument of that name.")
+    to_json(extra_body, "extra_body")
+
+
+def to_json(value: Mapping[str, Any], what: str) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        InputError: it holds something that JSON has no word for; `what` says where.
+    """
     try:
-        return json.dumps({**present, **extra_body}, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
     except (TypeError, ValueError, RecursionError):
         # The text of the original error may hold the lyrics whole.
-        raise InputError("extra_body holds a value that JSON has no word for.") from None
+        raise InputError(f"{what} holds a value that JSON has no word for.") from None
+    return text
 
 
-def _audio_setting(setting: AudioSetting) -> dict[str, Any]:
-    fields = {"format": setting.format, "sample_rate": setting.sample_rate, "bitrate": setting.bitrate}
+def _audio_setting(setting: AudioSetting, model: Model) -> dict[str, Any]:
+    rate = "sample_rate" if model.audio is None else model.audio.rate_word
+    fields = {"format": setting.format, rate: setting.sample_rate, "bitrate": setting.bitrate}
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -278,7 +278,7 @@ class Batch:
         workplace = Workplace(
             ledger=ledger,
             directory=self.directory,
-            make=Maker(self._session, self._options, self.directory, ledger).track,
+            make=Maker(self._session, self._options, self.directory, ledger, self._budget).track,
             keep=Folder(self.directory, ledger, self._session.clock, self._unwritten).keep_receipt,
             clock=self._session.clock,
             budget=self._budget,

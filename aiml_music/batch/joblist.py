@@ -12,11 +12,13 @@ from typing import IO, Any
 from attrs import field, frozen
 
 from aiml_music._sansio import wire
-from aiml_music._sansio.catalogue import MUSIC_01, find_model
+from aiml_music._sansio.catalogue import MUSIC_01, Model, ReferenceUse, find_field, find_model
 from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.field_values import parsed_value
+from aiml_music._sansio.fields import FIELD_NAMES, check_fields
 from aiml_music._sansio.lyrics import check_lyrics, check_reference_id
 from aiml_music._sansio.models import BITRATES, SAMPLE_RATES, AudioSetting, Purpose
-from aiml_music._sansio.order import check_audio_setting, check_purpose
+from aiml_music._sansio.order import EMBEDDED_FIELD, check_audio_setting, check_purpose
 from aiml_music.batch.joblist_rows import Place, Row, csv_rows, jsonl_rows, shown
 
 MAX_JOBS = 10_000
@@ -35,21 +37,23 @@ class JobRow:
         file: the list's name.
         line: where in the list the row begins.
         label: what to call the track; None where the row does not say.
-        reference: a file to learn from, with the `purpose` that says what is in it.
+        reference: a file to learn from, with the `purpose` that says what is in it where the model wants one.
         refer_voice: a voice id, in place of a reference.
         refer_instrumental: an instrumental id, in place of a reference.
+        fields: those of `ModelFields`.
     """
 
     file: str
     line: int
     label: str | None = None
-    lyrics: str
+    lyrics: str | None = None
     reference: Path | None = None
     purpose: Purpose | None = None
     refer_voice: str | None = None
     refer_instrumental: str | None = None
     model: str = MUSIC_01.id
     audio_setting: AudioSetting | None = None
+    fields: Mapping[str, Any] = field(factory=dict)
     extra_body: Mapping[str, Any] = field(factory=dict)
 
 
@@ -105,31 +109,39 @@ def job_of(row: Row, folder: Path) -> JobRow:
     if isinstance(row.fields, InputError):
         raise row.fields
     fields, place = row.fields, row.place
-    model = _text(fields, "model", place) or MUSIC_01.id
+    name = _text(fields, "model", place) or MUSIC_01.id
     with _told(place, "model"):
-        limits = find_model(model)
-    words = _lyrics(fields, place, folder)
-    with _told(place, "lyrics"):
-        lyrics, _advice = check_lyrics(words, limits)
-    voice, instrumental = _id(fields, "refer_voice", place), _id(fields, "refer_instrumental", place)
-    reference, purpose = _reference(fields, place, folder, ids=bool(voice or instrumental))
-    return JobRow(
+        model = find_model(name)
+    reference, purpose = _reference(fields, place, folder, model)
+    made = JobRow(
         file=place.file,
         line=place.line,
         label=_label(fields, place),
-        lyrics=lyrics,
+        lyrics=_lyrics(fields, place, folder, model),
         reference=reference,
         purpose=purpose,
-        refer_voice=voice,
-        refer_instrumental=instrumental,
-        model=model,
-        audio_setting=_audio_setting(fields, place),
-        extra_body=_extra_body(fields, place),
+        refer_voice=_id(fields, "refer_voice", place),
+        refer_instrumental=_id(fields, "refer_instrumental", place),
+        model=model.id,
+        audio_setting=_audio_setting(fields, place, model),
+        fields=_model_fields(fields, place),
+        extra_body=_extra_body(fields, place, model),
     )
+    given = {"lyrics": made.lyrics, "refer_voice": made.refer_voice, "refer_instrumental": made.refer_instrumental}
+    with _told(place, None):
+        check_fields(model, {**given, **made.fields}, provided=_provided(model, reference))
+    return made
+
+
+def _provided(model: Model, reference: Path | None) -> tuple[str, ...]:
+    """Return the fields that a file fills, in place of the row."""
+    if reference is None:
+        return ()
+    return (EMBEDDED_FIELD,) if model.reference_use is ReferenceUse.URL_OR_CONTENT else model.one_of
 
 
 @contextmanager
-def _told(place: Place, name: str) -> Iterator[None]:
+def _told(place: Place, name: str | None) -> Iterator[None]:
     try:
         yield
     except InputError as error:
@@ -151,13 +163,22 @@ def _label(fields: Mapping[str, Any], place: Place) -> str | None:
     return label
 
 
-def _lyrics(fields: Mapping[str, Any], place: Place, folder: Path) -> str:
+def _lyrics(fields: Mapping[str, Any], place: Place, folder: Path, model: Model) -> str | None:
+    words = _words(fields, place, folder)
+    own = model.field("lyrics")
+    if own is None or (words is None and not own.required):
+        return words
+    with _told(place, "lyrics"):
+        return check_lyrics(words or "", model)[0]
+
+
+def _words(fields: Mapping[str, Any], place: Place, folder: Path) -> str | None:
     words, name = _text(fields, "lyrics", place), _text(fields, "lyrics_file", place)
     if words and name:
         raise place.refused("lyrics", "the row has lyrics and a lyrics_file.", "Leave one of them empty.")
     if name is None:
         # As they stand, with the blanks that their author may mean.
-        return str(fields["lyrics"]) if words else ""
+        return str(fields["lyrics"]) if words else None
     data = _content(_file(name, "lyrics_file", place, folder), place)
     try:
         return data.decode("utf-8-sig").rstrip("\r\n")
@@ -199,26 +220,52 @@ def _id(fields: Mapping[str, Any], name: str, place: Place) -> str | None:
 
 
 def _reference(
-    fields: Mapping[str, Any], place: Place, folder: Path, *, ids: bool
+    fields: Mapping[str, Any], place: Place, folder: Path, model: Model
 ) -> tuple[Path | None, Purpose | None]:
     name, said = _text(fields, "reference", place), _text(fields, "purpose", place)
+    ids = bool(_text(fields, "refer_voice", place) or _text(fields, "refer_instrumental", place))
     if name and ids:
         raise place.refused("reference", "the row has a reference and ids.", "Leave one of them empty.")
+    uploads = model.reference_use is ReferenceUse.IDS
     if name is None:
         if said:
             raise place.refused("purpose", "there is no reference that it could be of.", "Name a file in reference.")
-        if not ids:
+        if uploads and not ids:
             hint = "Name a file in reference, or give refer_voice, refer_instrumental or both."
             raise place.refused("reference", "a track needs a voice, an instrumental or both.", hint)
         return None, None
+    if model.reference_use not in {ReferenceUse.IDS, ReferenceUse.URL_OR_CONTENT}:
+        raise place.refused("reference", f"{model.id} takes no file as its reference.", "Leave it empty.")
+    if uploads:
+        return _file(name, "reference", place, folder), _purpose(said, place)
+    if said:
+        raise place.refused("purpose", f"a reference of {model.id} has none.", "Leave it empty.")
+    return _file(name, "reference", place, folder), None
+
+
+def _purpose(said: str | None, place: Place) -> Purpose:
     if said is None:
         raise place.refused("purpose", "it must say what is in the reference.", "Write song, voice or instrumental.")
     with _told(place, "purpose"):
-        purpose = check_purpose(said)
-    return _file(name, "reference", place, folder), purpose
+        return check_purpose(said)
 
 
-def _audio_setting(fields: Mapping[str, Any], place: Place) -> AudioSetting | None:
+def _model_fields(fields: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    values = {name: _model_field(fields, name, place) for name in FIELD_NAMES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _model_field(fields: Mapping[str, Any], name: str, place: Place) -> Any:
+    value, known = fields.get(name), find_field(name)
+    if not isinstance(value, str) or known is None:
+        return value
+    if not value.strip():
+        return None
+    with _told(place, name):
+        return parsed_value(value, known)
+
+
+def _audio_setting(fields: Mapping[str, Any], place: Place, model: Model) -> AudioSetting | None:
     flat: dict[str, Any] = {"format": _text(fields, "format", place)}
     flat |= {name: _number(fields, name, place) for name in _NUMBERS}
     flat = {name: value for name, value in flat.items() if value is not None}
@@ -226,7 +273,7 @@ def _audio_setting(fields: Mapping[str, Any], place: Place) -> AudioSetting | No
     if flat and whole is not None:
         raise place.refused("audio_setting", f"the row has {', '.join(flat)} beside it.", "Write them inside it.")
     with _told(place, "audio_setting" if whole is not None else ", ".join(flat)):
-        return check_audio_setting(whole if whole is not None else flat or None)
+        return check_audio_setting(whole if whole is not None else flat or None, model)
 
 
 def _number(fields: Mapping[str, Any], name: str, place: Place) -> int | None:
@@ -249,15 +296,8 @@ def _object(fields: Mapping[str, Any], name: str, place: Place) -> Mapping[str, 
     return value
 
 
-def _extra_body(fields: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+def _extra_body(fields: Mapping[str, Any], place: Place, model: Model) -> Mapping[str, Any]:
     extra = _object(fields, "extra_body", place) or {}
     with _told(place, "extra_body"):
-        wire.generate_payload(
-            model=MUSIC_01.id,
-            lyrics="",
-            refer_voice=None,
-            refer_instrumental=None,
-            audio_setting=None,
-            extra_body=extra,
-        )
+        wire.check_extra_body(model, extra)
     return extra

@@ -14,6 +14,7 @@ from typing import IO, Any
 from attrs import frozen
 
 from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.fields import FIELD_NAMES
 from aiml_music._sansio.text import clean
 
 # The lyrics of a track are a few hundred characters: what is longer by far is another kind of file.
@@ -23,6 +24,7 @@ SHOWN_CHARS = 60
 COLUMNS = (
     *("label", "lyrics", "lyrics_file", "reference", "purpose", "refer_voice", "refer_instrumental", "model"),
     *("format", "sample_rate", "bitrate"),
+    *FIELD_NAMES,
 )
 FIELDS = (*COLUMNS, "audio_setting", "extra_body")
 

@@ -96,7 +96,7 @@ class Ledger:
         if self._one(questions.HAS_KEY, plan.key):
             return False
         job = plan.job
-        names = candidates(job.label, job.lyrics, plan.key, plan.copy)
+        names = candidates(job.label, job.lyrics or job.prompt or "", plan.key, plan.copy)
         name = next(name for name in names if not self._one(questions.HAS_NAME, folded(name)))
         values = (plan.key, job.label, name, job.audio_format, folded(name), plan.copy, plan.cost)
         position = self._insert(questions.ADD_JOB, *values, plan.reference_sha256, job.to_json())

@@ -46,16 +46,7 @@ class References:
             return known or await self._learned(path, purpose, sha256)
 
     async def _learned(self, path: Path, purpose: Purpose, sha256: str) -> ReferenceRecord:
-        try:
-            changed = await on_disk(partial(sha256_of, path)) != sha256
-        except OSError as exc:
-            raise InputError(f"{path} cannot be read: {exc.strerror}.", phase=Phase.PREPARE) from exc
-        if changed:
-            raise InputError(
-                f"{path} holds something else than when its job was planned.",
-                hint="Run the batch with its list again: the job is another one now.",
-                phase=Phase.PREPARE,
-            )
+        await check_unchanged(path, sha256)
         answered = await self._upload(path, purpose)
         record = ReferenceRecord(
             sha256=sha256,
@@ -65,3 +56,21 @@ class References:
         )
         await self._ledger.do(lambda ledger: ledger.add_reference(record, now=self._clock.time()))
         return record
+
+
+async def check_unchanged(path: Path, sha256: str) -> None:
+    """Make sure that a file holds what it held when its job was planned.
+
+    Raises:
+        InputError: it does not, or is gone.
+    """
+    try:
+        changed = await on_disk(partial(sha256_of, path)) != sha256
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read: {exc.strerror}.", phase=Phase.PREPARE) from exc
+    if changed:
+        raise InputError(
+            f"{path} holds something else than when its job was planned.",
+            hint="Run the batch with its list again: the job is another one now.",
+            phase=Phase.PREPARE,
+        )

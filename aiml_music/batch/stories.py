@@ -119,7 +119,7 @@ def receipt_from(record: JobRecord, ledger: Ledger) -> TrackReceipt:
         started=story.moment(Mark.INTENT),
         finished=story.moment(Mark.RECEIVED),
         sung_with=SungWith() if job is None else _sung_with(job, _reference(record, job, ledger)),
-        lyrics="" if job is None else job.lyrics,
+        lyrics="" if job is None else job.lyrics or "",
         flags=tuple(facts.get("flags", ())),
     )
 
@@ -173,7 +173,7 @@ def entry_from(record: JobRecord, ledger: Ledger, directory: Path) -> PageEntry:
         seconds=seconds_from(record, story.of_the_call, track) if is_there else None,
         credits_used=story.charged,
         usd_spent=story.usd,
-        lyrics="" if story.job is None else story.job.lyrics,
+        lyrics="" if story.job is None else story.job.lyrics or "",
         request_id=None if story.latest is None else story.latest.client_request_id,
         reason=" ".join(filter(None, _reason(story, track, kept, is_there=is_there))),
         next_step=f"aiml-music settle {_shown(directory)}" if record.state is JobState.IN_DOUBT else "",

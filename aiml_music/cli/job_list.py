@@ -6,6 +6,7 @@ from attrs import define, field, frozen
 
 from aiml_music._io.digest import sha256_of
 from aiml_music._sansio.batch.job import Job, job_key, planned
+from aiml_music._sansio.catalogue import find_model, unknown_words
 from aiml_music._sansio.errors import InputError
 from aiml_music.batch.joblist import JobRow, read_jobs
 from aiml_music.cli.faults import CommandError
@@ -46,6 +47,9 @@ def job_list_of(path: Path, *, number_copies: bool, screen: Screen) -> JobList:
         check.complain(error.message, error.hint)
     if check.complaints:
         raise _refused(path, check.complaints, screen)
+    for name in dict.fromkeys(job.model for job, _ in check.jobs):
+        if not find_model(name).known:
+            screen.note(unknown_words(name))
     plans = planned(check.jobs, number_copies=number_copies)
     return JobList(jobs=tuple(job for job, _ in check.jobs), keys=frozenset(plan.key for plan in plans))
 
@@ -59,12 +63,14 @@ def job_of(row: JobRow) -> Job:
     return Job(
         label=row.label or "",
         lyrics=row.lyrics,
+        prompt=row.fields.get("prompt"),
         reference=None if row.reference is None else str(row.reference),
         purpose=row.purpose,
         refer_voice=row.refer_voice,
         refer_instrumental=row.refer_instrumental,
         model=row.model,
         audio_setting=row.audio_setting,
+        fields={name: value for name, value in row.fields.items() if name != "prompt"},
         extra_body=row.extra_body,
     )
 

@@ -4,6 +4,7 @@ import pytest
 from attrs import evolve
 
 from aiml_music._sansio.audio import AudioInfo
+from aiml_music._sansio.catalogue import MUSIC_01, find_model
 from aiml_music._sansio.inspection import flags_of, largest_bytes
 from aiml_music._sansio.models import AudioFacts, AudioSetting, Flag
 
@@ -99,4 +100,13 @@ def test_samples_without_a_header_are_counted(facts: AudioFacts, size_bytes: int
 )
 def test_room_is_made_for_the_longest_track(setting: AudioSetting | None, seconds_bytes: int) -> None:
     """A minute of what was asked for fits, with 64 KiB for headers and tags."""
-    assert largest_bytes(setting) == 60 * seconds_bytes + 64 * 1024
+    assert largest_bytes(setting, MUSIC_01) == 60 * seconds_bytes + 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds", "seconds_bytes"),
+    [("stable-audio", 47, 176_400), ("elevenlabs/eleven_music", 300, 32_000), ("somebody/sings", 300, 32_000)],
+)
+def test_room_is_made_for_what_a_model_makes(model: str, seconds: int, seconds_bytes: int) -> None:
+    """As long as it is documented for, and what nobody knows may be an MP3 of five minutes."""
+    assert largest_bytes(None, find_model(model)) == seconds * seconds_bytes + 64 * 1024

@@ -5,10 +5,12 @@ from pathlib import PurePath
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from aiml_music._sansio.audio import AudioInfo
-from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.catalogue import MODELS, MUSIC_01, AudioWords, find_model
 from aiml_music._sansio.errors import InputError
+from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.models import AudioFormat, AudioSetting, Purpose, Reference
 from aiml_music._sansio.order import (
     GenerateOrder,
@@ -82,7 +84,7 @@ def test_a_reference_brings_its_ids(reference: Reference, ids: tuple[str | None,
         ({"refer_voice": INSTRUMENTAL}, "refer_voice was given an id that belongs in refer_instrumental."),
         ({"refer_instrumental": VOICE}, "refer_instrumental was given an id that belongs in refer_voice."),
         ({"lyrics": ""}, "The lyrics are empty."),
-        ({"model": "music-02"}, "Unknown model 'music-02'."),
+        ({"model": "musik-01"}, "Unknown model 'musik-01'."),
         ({"audio_setting": {"format": "flac"}}, "audio_setting: format must be one of"),
         ({"lyrics_check": "strict"}, "lyrics_check must be 'warn', 'refuse' or 'off'; got 'strict'."),
         ({"extra_body": {"lyrics": "lo"}}, "extra_body repeats lyrics"),
@@ -193,7 +195,7 @@ def test_a_setting_out_of_range_is_refused(value: Any, complaint: str) -> None:
 )
 def test_a_file_may_be_named_after_its_format(name: str, audio_format: AudioFormat) -> None:
     """A suffix that promises nothing else is the user's own choice."""
-    check_output_name(PurePath("out") / name, audio_format)
+    check_output_name(PurePath("out") / name, order(audio_setting={"format": audio_format}))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_a_file_may_be_named_after_its_format(name: str, audio_format: AudioForm
 def test_a_file_is_not_named_after_another_format(name: str, promised: str, audio_format: AudioFormat) -> None:
     """A name that promises another format is refused before money, with both ways out."""
     with pytest.raises(InputError) as caught:
-        check_output_name(PurePath(name), audio_format)
+        check_output_name(PurePath(name), order(audio_setting={"format": audio_format}))
     assert caught.value.message == f"{name} is named as {promised}, but the audio asked for is {audio_format}."
     assert f'"{promised}"' in str(caught.value.hint)
     assert f".{audio_format}" in str(caught.value.hint)
@@ -258,3 +260,157 @@ def test_a_reference_of_another_length_is_refused(audio: AudioInfo, complaint: s
     with pytest.raises(InputError) as caught:
         check_reference_length(audio, MUSIC_01)
     assert caught.value.message.startswith(complaint)
+
+
+REFERENCE = "https://example.com/reference.mp3"
+PLAIN: dict[str, dict[str, Any]] = {
+    "music-01": {"lyrics": "la", "refer_voice": VOICE},
+    "minimax-music": {"lyrics": "la", "fields": {"reference_audio_url": REFERENCE}},
+    "minimax/music-1.5": {"lyrics": "la la la la", "fields": {"prompt": "a slow waltz"}},
+    "minimax/music-2.0": {"lyrics": "la la la la", "fields": {"prompt": "a slow waltz"}},
+    "minimax/music-2.6": {"fields": {"prompt": "a slow waltz", "is_instrumental": True}},
+    "minimax/music-cover": {"fields": {"prompt": "a slow waltz", "reference_audio_url": REFERENCE}},
+    "google/lyria2": {"fields": {"prompt": "rain", "seed": 0}},
+    "stable-audio": {"fields": {"prompt": "rain", "seconds_total": 47}},
+    "elevenlabs/eleven_music": {"fields": {"prompt": "rain", "music_length_ms": 10_000}},
+    "somebody/sings": {"lyrics": "la", "fields": {"tempo": 120}},
+}
+
+
+def asked_of(model: str, **changes: Any) -> GenerateOrder:
+    """Order the plainest track of a model, with changes."""
+    return order(model=model, **({"lyrics": None, "refer_voice": None} | PLAIN[model] | changes))
+
+
+def sent_to(model: str, **changes: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(asked_of(model, **changes).payload)
+    return fields
+
+
+def test_every_model_is_tried_here() -> None:
+    """A new row needs a plain track here, and everything below follows."""
+    assert {*PLAIN} - {"somebody/sings"} == {*MODELS}
+
+
+@pytest.mark.parametrize("model", PLAIN)
+def test_every_model_has_an_order_of_its_own(model: str) -> None:
+    """What was asked for goes out, and nothing else; what will come is known where the row says so."""
+    asked, row = asked_of(model), find_model(model)
+    given = PLAIN[model] | PLAIN[model].get("fields", {})
+    words = {field.name: field.wire for field in row.fields}
+    given.pop("fields", None)
+    assert json.loads(asked.payload) == {"model": model} | {words.get(name, name): v for name, v in given.items()}
+    assert asked.model == row
+    assert (asked.audio_format, asked.audio_setting, asked.reference_audio) == (row.audio_format, None, None)
+    assert asked.room_bytes == largest_bytes(None, row)
+
+
+@pytest.mark.parametrize("model", PLAIN)
+def test_every_model_is_asked_for_the_audio_it_offers(model: str) -> None:
+    """Whoever chooses a format gets it, or hears at once that there is no choice."""
+    row = find_model(model)
+    if row.audio is not None or not row.known:
+        asked = asked_of(model, audio_setting={"format": "wav"})
+        assert asked.audio_format == "wav"
+        assert json.loads(asked.payload)["audio_setting"] == {"format": "wav"}
+        return
+    with pytest.raises(InputError, match=f"{model} takes no audio_setting"):
+        asked_of(model, audio_setting={"format": "wav"})
+
+
+def test_a_model_may_offer_less_than_others() -> None:
+    """Formats, rates and bitrates are those of the row."""
+    row = evolve(MUSIC_01, audio=AudioWords(formats=("mp3",), sample_rates=(44_100,), bitrates=(256_000,)))
+    best = AudioSetting(sample_rate=44_100, bitrate=256_000)
+    assert check_audio_setting(best, row) is best
+    assert check_audio_setting(AudioSetting(), row) == AudioSetting()
+    for lesser, name in (
+        (AudioSetting(format="wav"), "format of music-01 must be one of 'mp3'"),
+        (AudioSetting(sample_rate=16_000), "sample_rate of music-01 must be one of 44100"),
+        (AudioSetting(bitrate=32_000), "bitrate of music-01 must be one of 256000"),
+    ):
+        with pytest.raises(InputError, match=name):
+            check_audio_setting(lesser, row)
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "complaint", "hint"),
+    [
+        ("google/lyria2", {"lyrics": "la"}, "google/lyria2 takes no lyrics.", "Models that do: music-01"),
+        ("google/lyria2", {"refer_voice": VOICE}, "google/lyria2 takes no refer_voice.", "Models that do: music-01."),
+        ("google/lyria2", {"reference": Reference()}, "google/lyria2 takes no uploaded reference.", "Leave it out."),
+        ("minimax-music", {"reference": "a.mp3"}, "minimax-music takes no uploaded", "Give an address"),
+        ("minimax/music-cover", {"reference": "a.mp3"}, "minimax/music-cover takes no uploaded", "Give a file as"),
+        ("minimax-music", {"reference_audio": b"x"}, "minimax-music takes no reference_audio.", "minimax/music-cover."),
+        ("somebody/sings", {"reference_audio": b"x"}, "somebody/sings takes no reference_audio.", "minimax/music-cov"),
+        ("minimax/music-cover", {"reference_audio": b"x"}, "Give either reference_audio= or", "None"),
+        ("minimax/music-2.6", {"fields": {}}, "minimax/music-2.6 needs prompt or lyrics.", "None"),
+        ("minimax-music", {"fields": {}}, "minimax-music needs reference_audio_url.", "None"),
+        ("somebody/sings", {"fields": {"x": {1}}}, "The request holds a value that JSON", "None"),
+        ("somebody/sings", {"extra_body": {"tempo": 1}}, "extra_body repeats tempo:", "None"),
+        ("music-01", {"lyrics": None}, "music-01 needs lyrics.", "None"),
+    ],
+)
+def test_what_a_model_does_not_take_is_refused(model: str, changes: dict[str, Any], complaint: str, hint: str) -> None:
+    """Before money, with what to do instead."""
+    with pytest.raises(InputError) as caught:
+        asked_of(model, **changes)
+    assert caught.value.message.startswith(complaint)
+    assert hint in str(caught.value.hint)
+
+
+def test_a_reference_may_go_into_the_request() -> None:
+    """What it is is nobody's business here: it is opened and looked at before it is sent."""
+    asked = asked_of("minimax/music-cover", fields={"prompt": "a slow waltz"}, reference_audio="song.mp3")
+    assert asked.reference_audio == "song.mp3"
+    assert json.loads(asked.payload) == {"model": "minimax/music-cover", "prompt": "a slow waltz"}
+
+
+def test_a_model_nobody_knows_may_sing_with_ids() -> None:
+    """A reference that was uploaded is given as what it is."""
+    sent = sent_to("somebody/sings", reference=Reference(voice_id=VOICE))
+    assert sent == {"model": "somebody/sings", "lyrics": "la", "refer_voice": VOICE, "tempo": 120}
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "complaint", "hint"),
+    [
+        (
+            "google/lyria2",
+            "rain.mp3",
+            "rain.mp3 is named as mp3, but the audio of google/lyria2 is wav.",
+            "Name the file",
+        ),
+        ("minimax/music-2.6", "a.wav", "a.wav is named as wav, but the audio asked for is mp3.", "Pass audio_setting="),
+    ],
+)
+def test_a_name_that_promises_something_else_is_told_the_way_out(
+    model: str, name: str, complaint: str, hint: str
+) -> None:
+    """Another setting where there is one, else another name."""
+    with pytest.raises(InputError) as caught:
+        check_output_name(PurePath(name), asked_of(model))
+    assert caught.value.message == complaint
+    assert str(caught.value.hint).startswith(hint)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a"])
+def test_a_track_of_no_known_format_may_have_any_name(name: str) -> None:
+    """Nobody can promise anything."""
+    check_output_name(PurePath(name), asked_of("elevenlabs/eleven_music"))
+
+
+COVER = MODELS["minimax/music-cover"]
+
+
+@pytest.mark.parametrize("seconds", [6.0, 6.001, 360.0])
+def test_a_cover_is_made_of_six_seconds_to_six_minutes(seconds: float) -> None:
+    """Both limits are within."""
+    check_reference_length(lasting(seconds), COVER)
+
+
+@pytest.mark.parametrize("seconds", [5.99, 360.01])
+def test_a_cover_is_made_of_nothing_else(seconds: float) -> None:
+    """The limits are told."""
+    with pytest.raises(InputError, match=r"the service takes at least 6 s and at most 360 s\."):
+        check_reference_length(lasting(seconds), COVER)

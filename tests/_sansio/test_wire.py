@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from aiml_music._sansio.catalogue import MODELS, MUSIC_01, Model, find_model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import AudioFacts, AudioSetting
 from aiml_music._sansio.ports import ResponseHead
@@ -72,17 +73,13 @@ def test_default_headers_are_added() -> None:
     assert dict(head.headers)["x-team"] == "alto"
 
 
+SUNG = {"lyrics": "la", "refer_voice": VOICE}
+
+
 def payload(**changes: Any) -> bytes:
     """Return the body of a plain generation, with changes."""
-    fields: dict[str, Any] = {
-        "model": "music-01",
-        "lyrics": "la",
-        "refer_voice": VOICE,
-        "refer_instrumental": None,
-        "audio_setting": None,
-        "extra_body": {},
-    }
-    return generate_payload(**(fields | changes))
+    arguments: dict[str, Any] = {"model": MUSIC_01, "fields": SUNG, "audio_setting": None, "extra_body": {}}
+    return generate_payload(**(arguments | changes))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +87,7 @@ def payload(**changes: Any) -> bytes:
     [
         ({}, {"model": "music-01", "lyrics": "la", "refer_voice": VOICE}),
         (
-            {"refer_voice": None, "refer_instrumental": INSTRUMENTAL},
+            {"fields": {"lyrics": "la", "refer_instrumental": INSTRUMENTAL}},
             {"model": "music-01", "lyrics": "la", "refer_instrumental": INSTRUMENTAL},
         ),
         (
@@ -120,13 +117,71 @@ def test_absent_fields_are_left_out(changes: dict[str, Any], body: dict[str, Any
 
 def test_lyrics_go_out_as_utf_8() -> None:
     """Every script is sent as itself, and line ends as JSON writes them."""
-    assert '"lyrics": "\u6b4c\\n\U0001f3b5"'.encode() in payload(lyrics="\u6b4c\n\U0001f3b5")
+    assert '"lyrics": "\u6b4c\\n\U0001f3b5"'.encode() in payload(fields={"lyrics": "\u6b4c\n\U0001f3b5"})
 
 
-def test_extra_fields_repeat_none_of_ours() -> None:
+@pytest.mark.parametrize(
+    ("model", "extra", "said"),
+    [
+        ("music-01", {"seed": 1, "refer_instrumental": INSTRUMENTAL, "lyrics": "lo"}, "lyrics, refer_instrumental:"),
+        ("music-01", {"model": "music-02"}, "model:"),
+        ("music-01", {"audio_setting": {}}, "audio_setting:"),
+        ("minimax-music", {"prompt": "lo"}, r"prompt \(here lyrics\):"),
+        ("somebody/sings", {"lyrics": "lo", "tempo": 1}, "lyrics:"),
+    ],
+)
+def test_extra_fields_repeat_none_of_ours(model: str, extra: dict[str, Any], said: str) -> None:
     """A field this library writes is given by its own argument, even one that is left out."""
-    with pytest.raises(InputError, match="extra_body repeats lyrics, refer_instrumental:"):
-        payload(extra_body={"seed": 1, "refer_instrumental": INSTRUMENTAL, "lyrics": "lo"})
+    with pytest.raises(InputError, match=f"extra_body repeats {said}"):
+        payload(model=find_model(model), fields={"lyrics": "la"}, extra_body=extra)
+
+
+@pytest.mark.parametrize("model", ["minimax-music", "google/lyria2", "somebody/sings"])
+def test_extra_fields_say_what_a_row_does_not(model: str) -> None:
+    """What a model is not known to take can be sent all the same."""
+    row = find_model(model)
+    sent = json.loads(payload(model=row, fields={}, extra_body={"audio_setting": {"x": 1}, "steps": 3}))
+    assert sent == {"model": model, "audio_setting": {"x": 1}, "steps": 3}
+
+
+RATE = {"format": "wav", "bitrate": 32_000}
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in MODELS.values()])
+def test_every_model_is_spoken_to_in_its_own_words(row: Model) -> None:
+    """Fields go out under the names that the service has for them, and the sample rate under the model's."""
+    fields = {field.name: f"<{field.name}>" for field in row.fields}
+    setting = None if row.audio is None else AudioSetting(format="wav", sample_rate=16_000, bitrate=32_000)
+    sent = json.loads(payload(model=row, fields=fields, audio_setting=setting))
+    assert sent.pop("model") == row.id
+    if row.audio is not None:
+        assert sent.pop("audio_setting") == {**RATE, row.audio.rate_word: 16_000}
+    assert sent == {field.wire: f"<{field.name}>" for field in row.fields}
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [
+        ("music-01", "sample_rate"),
+        ("minimax/music-1.5", "audio_sample_rate"),
+        ("minimax/music-2.0", "audio_sample_rate"),
+        ("minimax/music-2.6", "audio_sample_rate"),
+        ("minimax/music-cover", "sample_rate"),
+        ("somebody/sings", "sample_rate"),
+    ],
+)
+def test_the_sample_rate_has_two_names(model: str, word: str) -> None:
+    """The service's pages spell it one way for some models, and another for others."""
+    setting = AudioSetting(sample_rate=24_000)
+    sent = json.loads(payload(model=find_model(model), fields={}, audio_setting=setting))
+    assert sent["audio_setting"] == {"format": "mp3", word: 24_000}
+
+
+def test_the_lyrics_of_minimax_music_are_its_prompt() -> None:
+    """The one model whose description of the music is the words themselves."""
+    fields = {"lyrics": "la", "reference_audio_url": "https://example.com/a.mp3"}
+    sent = json.loads(payload(model=MODELS["minimax-music"], fields=fields))
+    assert sent == {"model": "minimax-music", "prompt": "la", "reference_audio_url": "https://example.com/a.mp3"}
 
 
 def nested(depth: int) -> list[Any]:

@@ -173,7 +173,7 @@ def test_a_field_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     song = {"refer_voice": None, "reference": "reference.mp3"}
     assert "line 1, label: must be text, not 7" in refused(tmp_path, label=7)
     assert "line 1, label: has more than 200" in refused(tmp_path, label="a" * 201)
-    assert "line 1, model: Unknown model 'music-9'" in refused(tmp_path, model="music-9")
+    assert "line 1, model: Unknown model 'musik-01'" in refused(tmp_path, model="musik-01")
     assert "line 1, lyrics: the row has lyrics and a lyrics_file" in refused(tmp_path, lyrics_file="a.txt")
     assert "line 1, reference: the row has a reference and ids" in refused(tmp_path, reference="reference.mp3")
     assert "line 1, purpose: there is no reference" in refused(tmp_path, purpose="song")

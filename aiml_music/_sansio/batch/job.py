@@ -9,14 +9,15 @@ from typing import Any
 from attrs import asdict, field, frozen
 
 from aiml_music._sansio import wire
-from aiml_music._sansio.catalogue import find_model
+from aiml_music._sansio.catalogue import MUSIC_01, Model, ReferenceUse, find_model
 from aiml_music._sansio.errors import InputError
-from aiml_music._sansio.lyrics import check_lyrics, check_reference_id
+from aiml_music._sansio.lyrics import one_line_end
 from aiml_music._sansio.models import AudioFormat, AudioSetting, Purpose
-from aiml_music._sansio.order import check_audio_setting, check_purpose
+from aiml_music._sansio.order import GenerateOrder, check_audio_setting, check_purpose, generate_order
 
 _LABEL_MAX_CHARS = 500
 _KEY_VERSION = 1
+_NAMES = ("lyrics", "prompt", "refer_voice", "refer_instrumental")
 
 
 def _label(value: Any) -> str:
@@ -41,15 +42,20 @@ def _purpose(value: Any) -> Purpose | None:
     return None if value is None else check_purpose(value)
 
 
-def _frozen_copy(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _fields(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {name: member for name, member in _frozen_copy("fields", value).items() if member is not None}
+
+
+def _extra_body(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return _frozen_copy("extra_body", value)
+
+
+def _frozen_copy(attribute: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a copy that no caller can change any more, as JSON would give it back."""
     if value is not None and not isinstance(value, Mapping):
-        raise InputError(f"extra_body must be a mapping, not {type(value).__name__}.")
-    payload = wire.generate_payload(
-        model="", lyrics="", refer_voice=None, refer_instrumental=None, audio_setting=None, extra_body=value or {}
-    )
-    fields: dict[str, Any] = json.loads(payload)
-    return {name: member for name, member in fields.items() if name not in {"model", "lyrics"}}
+        raise InputError(f"{attribute} must be a mapping, not {type(value).__name__}.")
+    members: dict[str, Any] = json.loads(wire.to_json(value or {}, attribute))
+    return members
 
 
 @frozen(kw_only=True)
@@ -59,12 +65,15 @@ class Job:
     Args:
         label: what people call it; its file is named after it, or after its first line.
         lyrics: the words.
-        reference: the path of a file to upload; with `purpose`, and instead of the ids.
-        purpose: what the reference is: `song`, `voice` or `instrumental`.
+        prompt: a description of the music.
+        reference: the path of a file: for `music-01` to upload, with `purpose` and instead of the ids; for
+            `minimax/music-cover` to send within the request.
+        purpose: what the reference of `music-01` is: `song`, `voice` or `instrumental`.
         refer_voice: the id of a voice.
         refer_instrumental: the id of an accompaniment.
         model: the model.
         audio_setting: the audio asked for.
+        fields: other fields that only some models take; see `ModelFields`.
         extra_body: fields the service adds tomorrow.
 
     Raises:
@@ -72,49 +81,87 @@ class Job:
     """
 
     label: str = field(default="", converter=_label)
-    lyrics: str
+    lyrics: str | None = None
+    prompt: str | None = None
     reference: str | None = field(default=None, converter=_path)
     purpose: Purpose | None = field(default=None, converter=_purpose)
     refer_voice: str | None = None
     refer_instrumental: str | None = None
-    model: str = "music-01"
+    model: str = MUSIC_01.id
     audio_setting: AudioSetting | None = field(default=None, converter=check_audio_setting)
-    extra_body: Mapping[str, Any] = field(default=None, converter=_frozen_copy, hash=False)
+    fields: Mapping[str, Any] = field(default=None, converter=_fields, hash=False)
+    extra_body: Mapping[str, Any] = field(default=None, converter=_extra_body, hash=False)
 
     def __attrs_post_init__(self) -> None:
-        text, _ = check_lyrics(self.lyrics, find_model(self.model))
-        object.__setattr__(self, "lyrics", text)
-        if self.reference is None:
-            self._check_ids()
-        else:
-            self._check_reference()
-
-    def _check_ids(self) -> None:
-        if self.purpose is not None:
+        own = sorted({*self.fields} & {*_NAMES})
+        if own:
+            raise InputError(f"fields holds {', '.join(own)}: use the argument of that name.")
+        if isinstance(self.lyrics, str):
+            object.__setattr__(self, "lyrics", one_line_end(self.lyrics))
+        row = find_model(self.model)
+        if self.reference is not None:
+            self._check_reference(row)
+        elif self.purpose is not None:
             raise InputError("A purpose says what a reference is, and there is no reference.")
-        if self.refer_voice is None and self.refer_instrumental is None:
+        elif row.reference_use is ReferenceUse.IDS and self.refer_voice is None and self.refer_instrumental is None:
             raise InputError("A job needs a reference to upload, or the id of a voice, of an instrumental or of both.")
-        for name in ("refer_voice", "refer_instrumental"):
-            if getattr(self, name) is not None:
-                check_reference_id(name, getattr(self, name))
+        # What a reference will be called is known once it is uploaded.
+        learned = self.reference is not None and not self.embeds_reference
+        self.order("vocal-to-be-learned" if learned else self.refer_voice, self.refer_instrumental)
 
-    def _check_reference(self) -> None:
+    def _check_reference(self, row: Model) -> None:
         if not isinstance(self.reference, str) or not self.reference or "\0" in self.reference:
             raise InputError(f"reference must be the path of a file; got {self.reference!r}.")
-        if self.purpose is None:
-            raise InputError("A reference needs a purpose.", hint="One of 'song', 'voice', 'instrumental'.")
         if self.refer_voice is not None or self.refer_instrumental is not None:
             raise InputError("Give either a reference, or the ids refer_voice and refer_instrumental, not both.")
+        if row.reference_use not in {ReferenceUse.IDS, ReferenceUse.URL_OR_CONTENT}:
+            raise InputError(f"{row.id} takes no file as its reference.")
+        if (self.purpose is None) is (row.reference_use is ReferenceUse.IDS):
+            wrong = (
+                "A reference needs a purpose." if self.purpose is None else f"A reference of {row.id} has no purpose."
+            )
+            hint = "One of 'song', 'voice', 'instrumental'." if self.purpose is None else "Leave it out."
+            raise InputError(wrong, hint=hint)
+
+    def order(self, refer_voice: str | None, refer_instrumental: str | None) -> GenerateOrder:
+        """Return what to ask the service for.
+
+        Args:
+            refer_voice: the id of the voice, the job's own or that of its reference.
+            refer_instrumental: the id of the accompaniment.
+
+        Raises:
+            InputError: it cannot be what its author means.
+        """
+        return generate_order(
+            lyrics=self.lyrics,
+            reference=None,
+            refer_voice=refer_voice,
+            refer_instrumental=refer_instrumental,
+            reference_audio=self.reference if self.embeds_reference else None,
+            model=self.model,
+            audio_setting=self.audio_setting,
+            lyrics_check="off",
+            extra_body=self.extra_body,
+            fields={"prompt": self.prompt, **self.fields},
+        )
+
+    @property
+    def embeds_reference(self) -> bool:
+        """Whether the content of its reference goes into the request."""
+        return self.reference is not None and find_model(self.model).reference_use is ReferenceUse.URL_OR_CONTENT
 
     @property
     def audio_format(self) -> AudioFormat:
-        """The format that its track will have."""
-        return "mp3" if self.audio_setting is None else self.audio_setting.format
+        """The format that its file is named after: the one asked for, else what the model makes, else `mp3`."""
+        if self.audio_setting is not None:
+            return self.audio_setting.format
+        return find_model(self.model).audio_format or "mp3"
 
     @property
-    def cost(self) -> int:
-        """The worst case, in credits."""
-        return find_model(self.model).price_credits or 0
+    def cost(self) -> int | None:
+        """The worst case, in credits; None where no price is known."""
+        return find_model(self.model).price_credits
 
     def to_json(self) -> str:
         """Return it as `from_json` reads it."""
@@ -164,6 +211,8 @@ def job_key(job: Job, reference_sha256: str | None = None, copy: int = 1) -> str
         "extra_body": dict(job.extra_body),
         "copy": copy,
     }
+    # Beside what older releases knew: the keys of their ledgers stay as they are.
+    decides |= {name: value for name, value in (("prompt", job.prompt), ("fields", dict(job.fields))) if value}
     return hashlib.sha256(_canonical(decides).encode()).hexdigest()
 
 
@@ -174,7 +223,7 @@ class Plan:
     Attributes:
         key: see `job_key`.
         copy: which of several tracks that are asked for in the same words; 1 is the first.
-        cost: the worst case, in credits.
+        cost: the worst case, in credits; 0 where no price is known.
     """
 
     key: str
@@ -209,6 +258,6 @@ def planned(jobs: Iterable[tuple[Job, str | None]], *, number_copies: bool = Fal
             key=key if copy == 1 else job_key(job, sha256, copy),
             job=job,
             copy=copy,
-            cost=job.cost,
+            cost=job.cost or 0,
             reference_sha256=sha256,
         )

@@ -10,6 +10,7 @@ from aiml_music._sansio.catalogue.lookup import (
     living_models,
     models_taking,
     unknown_model,
+    unknown_words,
 )
 from aiml_music._sansio.catalogue.model import AudioWords, Field, FieldKind, Model, ReferenceUse, Route
 from aiml_music._sansio.catalogue.rows import MODELS, MUSIC_01, UPLOAD_PATH
@@ -30,4 +31,5 @@ __all__ = [
     "living_models",
     "models_taking",
     "unknown_model",
+    "unknown_words",
 ]

@@ -38,6 +38,11 @@ def unknown_model(name: str) -> Model:
     return Model(id=name, known=False)
 
 
+def unknown_words(name: str) -> str:
+    """Return what to say of a model without a row."""
+    return f"{name} is no model this library knows: its fields are passed on unchecked, and its price is not known."
+
+
 def living_models() -> tuple[Model, ...]:
     """Return the rows of the models that the service still offers, as far as its pages say."""
     return tuple(row for row in MODELS.values() if row.withdrawn is None)

@@ -119,6 +119,7 @@ LYRIA_2 = Model(
         Field(name="seed", kind=FieldKind.INTEGER, least=0),
     ),
     audio_format="wav",
+    longest_seconds=60,
 )
 
 STABLE_AUDIO = Model(

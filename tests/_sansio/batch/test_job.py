@@ -39,7 +39,7 @@ def test_a_job_is_kept_as_it_will_be_sent() -> None:
         ({"label": "a\ud800"}, "lone surrogate"),
         ({"lyrics": "  "}, "empty"),
         ({"lyrics": ["la"]}, "must be a str"),
-        ({"model": "music-99"}, "Unknown model"),
+        ({"model": "musik-01"}, "Unknown model"),
         ({"audio_setting": {"format": "ogg"}}, "must be one of"),
         ({"refer_voice": None}, "needs a reference to upload, or the id"),
         ({"refer_voice": INSTRUMENTAL}, "belongs in refer_instrumental"),
