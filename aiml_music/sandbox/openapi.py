@@ -9,6 +9,7 @@ from aiml_music.sandbox.scenarios import SCENARIOS
 
 UPLOAD_PATH = "/v2/generate/audio/minimax/upload"
 GENERATE_PATH = "/v2/generate/audio/minimax/generate"
+QUEUED_PATH = "/v2/generate/audio"
 LOGS_PATH = "/v2/logs"
 TRANSACTIONS_PATH = "/v2/billing/transactions"
 BALANCE_PATH = "/v2/billing"
