@@ -21,6 +21,7 @@ from aiml_music.sandbox.delivery import NoResponse, TrackResponse, pause
 from aiml_music.sandbox.encoding import Recording, Take
 from aiml_music.sandbox.front import Exchange, Front
 from aiml_music.sandbox.living import living
+from aiml_music.sandbox.models_routes import MODEL_PATH, MODELS_PATHS, ModelRoutes
 from aiml_music.sandbox.multipart import Form, MultipartError, boundary_of, too_large
 from aiml_music.sandbox.openapi import (
     BALANCE_PATH,
@@ -199,12 +200,15 @@ def create_app(sandbox: Sandbox, *, results_url: str | None = None) -> Starlette
     service = Service(sandbox, studio, closing)
     account = AccountRoutes(sandbox, service.admit, closing)
     queued = QueuedRoutes(sandbox, studio, service.admit, closing, results_url or _NOWHERE)
+    models = ModelRoutes(sandbox.settings)
     app = Starlette(
         routes=[
             Route(UPLOAD_PATH, service.upload, methods=["POST"]),
             Route(GENERATE_PATH, service.generate, methods=["POST"]),
             Route(QUEUED_PATH, queued.submit, methods=["POST"]),
             Route(QUEUED_PATH, queued.poll),
+            *(Route(path, models.catalogue) for path in MODELS_PATHS),
+            Route(MODEL_PATH, models.one),
             Route(LOGS_PATH, account.logs),
             Route(TRANSACTIONS_PATH, account.transactions),
             Route(BALANCE_PATH, account.balance),

@@ -172,6 +172,11 @@ _MODELS = (
 LIVING_MODELS: Mapping[str, LivingModel] = MappingProxyType({model.id: model for model in _MODELS})
 
 
+def is_reference(field: Field) -> bool:
+    """Say whether a field leads to audio that a track shall sound like."""
+    return isinstance(field, Address)
+
+
 def living(withdrawn: Iterable[str]) -> Mapping[str, LivingModel]:
     """Return every name that a model is still served under, an id or an alias, and the model."""
     gone = frozenset(withdrawn)

@@ -1,7 +1,6 @@
 """The route of the living models: submit, and poll until the track can be fetched."""
 
 import asyncio
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,15 +16,13 @@ from aiml_music.sandbox.front import Exchange
 from aiml_music.sandbox.issues import MISSING, choice, wrong_type
 from aiml_music.sandbox.jobs import Job, Stage
 from aiml_music.sandbox.living import LivingModel, living
-from aiml_music.sandbox.probe import measure
+from aiml_music.sandbox.probe import wrong_cover
 from aiml_music.sandbox.reading import asked_scenario, json_of
 from aiml_music.sandbox.scenarios import Course, Delivery, Result, Scenario
 from aiml_music.sandbox.studio import Studio
 from aiml_music.sandbox.takes import take_of
 
 _PRIVATE = "https://10.0.0.1"
-_REFERENCE_SECONDS = (6.0, 360.0)
-_REFERENCE_BYTES = 50_000_000
 _NO_SCENARIO = Scenario(name="", description="Nothing goes wrong.", course=Course())
 
 
@@ -125,7 +122,7 @@ class QueuedRoutes:
         for field in model.fields:
             encoded = base64_in(payload[field.name]) if isinstance(field, Address) and field.or_content else None
             if encoded:
-                words = await anyio.to_thread.run_sync(_wrong_reference, encoded)
+                words = await anyio.to_thread.run_sync(wrong_cover, encoded)
                 if words:
                     raise RefusedError(flat_refusal(400, words))
 
@@ -151,19 +148,6 @@ class QueuedRoutes:
 
     async def _recorded(self, job: Job) -> None:
         job.keep(await self._studio.recorded(job.take))
-
-
-def _wrong_reference(encoded: str) -> str | None:
-    content = b64decode(encoded)
-    if len(content) > _REFERENCE_BYTES:
-        return f"invalid params, the reference is larger than {_REFERENCE_BYTES} bytes"
-    seconds = measure(content)
-    if seconds is None:
-        return "invalid params, the reference must be WAV or MP3 audio"
-    least, most = _REFERENCE_SECONDS
-    if not least <= seconds <= most:
-        return f"invalid audio duration {seconds:.3f} s: it must be from {least:g} s to {most:g} s"
-    return None
 
 
 def _submitted(job: Job) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 Owns the values and their bounds; what is done with them is the business of the other modules.
 """
 
+from collections.abc import Iterable
+
 from attrs import Attribute, Factory, field, frozen
 from attrs.validators import ge, gt, instance_of, le
 
@@ -23,6 +25,10 @@ def _is_a_scenario(_settings: object, _attribute: object, value: str | None) -> 
 def _is_a_log_fault(_settings: object, _attribute: object, value: str | None) -> None:
     if value is not None and value not in LOG_FAULTS:
         raise ValueError(f"unknown fault {value!r}; there are: {', '.join(LOG_FAULTS)}")
+
+
+def _as_names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
 
 
 def _quarter(settings: "Settings") -> float:
@@ -56,7 +62,7 @@ class Settings:
     queue_seconds: float = field(default=Factory(_quarter, takes_self=True), validator=[ge(0), le(3600)])
     generating_seconds: float = field(default=Factory(_quarter, takes_self=True), validator=[ge(0), le(3600)])
     result_lives: float = field(default=86400.0, validator=[ge(0), le(864000)])
-    withdrawn: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    withdrawn: frozenset[str] = field(default=frozenset(), converter=_as_names)
     upload_latency: float = field(default=0.0, validator=[ge(0), le(3600)])
     accept_keys: str = field(default="sandbox", validator=instance_of(str))
     scenario: str | None = field(default=None, validator=_is_a_scenario)

@@ -47,7 +47,9 @@ class Studio:
     async def recorded(self, take: Take) -> Recording:
         """Return a recording, made in a worker thread when it is not there."""
         found = self.remembered(take)
-        return found or await anyio.to_thread.run_sync(self.record, take, limiter=self._workers)
+        if found is None:
+            found = await anyio.to_thread.run_sync(self.record, take, limiter=self._workers)
+        return found
 
     def _forget(self) -> None:
         size = sum(len(recording.audio) for recording in self._shelf.values())

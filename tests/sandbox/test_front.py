@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from aiml_music.sandbox import SCENARIOS, RunningSandbox, Settings, running
-from tests.sandbox.conftest import GENERATE, UPLOAD, Body, dial
+from tests.sandbox.conftest import GENERATE, UPLOAD, dial
+from tests.sandbox.queues import Body
 
 Build = Callable[..., Body]
 FLAT = {"message", "path", "requestId", "statusCode", "timestamp"}

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from aiml_music.sandbox import SCENARIOS, RunningSandbox, Settings, running
-from tests.sandbox.conftest import GENERATE, PLAIN, Body, dial, settle
+from tests.sandbox.conftest import GENERATE, dial, settle
+from tests.sandbox.queues import PLAIN, Body
 
 Build = Callable[..., Body]
 Ask = Callable[[str], httpx.Response]
