@@ -27,11 +27,11 @@ from aiml_music.sandbox.openapi import (
     BALANCE_PATH,
     GENERATE_PATH,
     LOGS_PATH,
-    QUEUED_PATH,
     TRANSACTIONS_PATH,
     UPLOAD_PATH,
     document,
 )
+from aiml_music.sandbox.openapi_living import QUEUED_PATH
 from aiml_music.sandbox.probe import measure
 from aiml_music.sandbox.queued import QueuedRoutes
 from aiml_music.sandbox.reading import asked_scenario, json_of
@@ -222,7 +222,7 @@ def create_app(sandbox: Sandbox, *, results_url: str | None = None) -> Starlette
     )
     app.router.redirect_slashes = False
     app.state.closing = closing
-    app.state.store = create_store(sandbox, studio, closing)
+    app.state.store = create_store(sandbox, studio)
     return app
 
 

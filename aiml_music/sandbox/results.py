@@ -44,13 +44,11 @@ class Results:
     Args:
         sandbox: whose generations these are.
         studio: has the tracks.
-        closing: when set, nothing goes on.
     """
 
-    def __init__(self, sandbox: Sandbox, studio: Studio, closing: asyncio.Event) -> None:
+    def __init__(self, sandbox: Sandbox, studio: Studio) -> None:
         self._sandbox = sandbox
         self._studio = studio
-        self._closing = closing
 
     async def fetch(self, request: Request) -> Response:
         """Give a track out."""
@@ -95,7 +93,7 @@ class Results:
 
     async def _endless(self, audio: bytes) -> AsyncIterator[bytes]:
         yield audio
-        while not self._closing.is_set():
+        while True:
             yield _ZEROS
             # To a client that is gone, sending takes no time at all: let its end be noticed.
             await asyncio.sleep(0)
@@ -105,7 +103,7 @@ def _refusal(status: int, words: str) -> Response:
     return Response(f"<?xml version='1.0'?><Error><Code>{words}</Code></Error>", status, media_type="application/xml")
 
 
-def create_store(sandbox: Sandbox, studio: Studio, closing: asyncio.Event) -> Starlette:
+def create_store(sandbox: Sandbox, studio: Studio) -> Starlette:
     """Return the store as an ASGI application."""
-    results = Results(sandbox, studio, closing)
+    results = Results(sandbox, studio)
     return Starlette(routes=[Route("/{path:path}", results.fetch, methods=_METHODS)])

@@ -126,3 +126,12 @@ def test_a_withdrawn_model_is_gone() -> None:
         (issue,) = refused.json()["error"]["data"]
         assert (refused.status_code, issue["path"], issue["received"]) == (400, ["model"], "music-01")
         assert "minimax/music-2.6" in issue["options"]
+
+
+def test_openapi_describes_the_models_truly(http: httpx.Client) -> None:
+    """The document knows the members that an entry has."""
+    schema = http.get("/openapi.json").json()["components"]["schemas"]["Model"]
+    for model in http.get(MODELS, params={"include": "all"}).json()["data"]:
+        assert model.keys() == schema["properties"].keys()
+        assert model["info"].keys() == schema["properties"]["info"]["properties"].keys()
+    assert set(schema["required"]) == ALWAYS

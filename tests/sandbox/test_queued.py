@@ -349,3 +349,36 @@ def test_lyrics_may_be_left_to_the_service(queue: Queue) -> None:
     """The youngest model needs no lyrics: with none, its prompt is sung."""
     assert queue.submit({"model": "minimax/music-2.6", "prompt": PROMPT, "lyrics_optimizer": True}).status_code == 200
     assert queue.submit({"model": "minimax/music-2.6", "lyrics": LYRICS}).status_code == 200
+
+
+@pytest.mark.parametrize("model", LIVING_MODELS)
+def test_openapi_describes_the_route_truly(queue: Queue, model: str) -> None:
+    """The document knows the fields of each model, and every member that a real answer has."""
+    document = queue.http.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    body = wanted(model)
+    (request,) = [one for one in schemas["SubmitRequest"]["oneOf"] if model in one["properties"]["model"]["enum"]]
+    assert body.keys() <= request["properties"].keys()
+    assert set(request["required"]) <= body.keys()
+    assert list(request["properties"]) == ["model", *(field.name for field in LIVING_MODELS[model].fields)]
+    answer = queue.submit(body).json()
+    assert answer.keys() <= schemas["SubmitResponse"]["properties"].keys()
+    done = queue.outcome(answer["id"])
+    assert done.keys() <= schemas["PollResponse"]["properties"].keys()
+    assert done["audio_file"].keys() <= schemas["PollResponse"]["properties"]["audio_file"]["properties"].keys()
+
+
+def test_openapi_tells_the_bounds_of_a_field(queue: Queue) -> None:
+    """In the words of JSON Schema, and none that a field does not have."""
+    document = queue.http.get("/openapi.json").json()
+    fields = {
+        name: schema
+        for request in document["components"]["schemas"]["SubmitRequest"]["oneOf"]
+        for name, schema in request["properties"].items()
+        if request["properties"]["model"]["enum"][0] in {"minimax/music-2.6", "minimax/music-cover", "stable-audio"}
+    }
+    assert fields["steps"] == {"type": "integer", "minimum": 1, "maximum": 1000}
+    assert fields["lyrics_optimizer"] == {"type": "boolean"}
+    assert fields["reference_audio_url"] == {"type": "string"}
+    assert fields["audio_setting"]["properties"]["sample_rate"]["enum"] == [16000, 24000, 32000, 44100]
+    assert fields["lyrics"] == {"type": "string", "minLength": 10, "maxLength": 3000}
