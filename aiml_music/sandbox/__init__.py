@@ -3,7 +3,7 @@
 It imports nothing of the client, so a mistake about the wire cannot agree with itself.
 """
 
-from aiml_music.sandbox.account import CREDITS_PER_TRACK, RequestRecord, Sandbox
+from aiml_music.sandbox.account import CREDITS_PER_TRACK, FetchRecord, RequestRecord, Sandbox
 from aiml_music.sandbox.app import create_app
 from aiml_music.sandbox.encoding import Encoder, find_encoder
 from aiml_music.sandbox.reference import make_reference
@@ -17,6 +17,7 @@ __all__ = [
     "LOG_FAULTS",
     "SCENARIOS",
     "Encoder",
+    "FetchRecord",
     "PortTakenError",
     "RequestRecord",
     "RunningSandbox",

@@ -14,6 +14,7 @@ from attrs import asdict, frozen
 
 from aiml_music.sandbox.books import CREDITS_PER_USD, Books
 from aiml_music.sandbox.encoding import LAME, Encoder
+from aiml_music.sandbox.jobs import Jobs
 from aiml_music.sandbox.scenarios import LOG_FAULTS, SCENARIOS, Scenario
 from aiml_music.sandbox.settings import Settings
 
@@ -33,6 +34,20 @@ class RequestRecord:
     status: int | None
     charged_credits: int
     scenario: str | None
+    generation_id: str | None = None
+    """The generation that was submitted or polled."""
+
+
+@frozen(kw_only=True)
+class FetchRecord:
+    """One request to the store of results. Of its headers only the names are kept, in lower case."""
+
+    method: str
+    target: str
+    host: str
+    header_names: tuple[str, ...]
+    generation_id: str | None
+    status: int
 
 
 class Sandbox:
@@ -45,6 +60,7 @@ class Sandbox:
 
     Attributes:
         books: the usage log and the billing ledger.
+        jobs: the generations that were submitted.
     """
 
     def __init__(
@@ -58,11 +74,14 @@ class Sandbox:
         self.encoder = encoder
         self._lock = Lock()
         self._references: dict[str, bytes] = {}
-        self._requests: tuple[RequestRecord, ...] = ()
+        self._requests: list[RequestRecord] = []
+        self._fetches: list[FetchRecord] = []
         self._charges = 0
+        self._credits = 0
         self._fault = (self.settings.scenario, self.settings.scenario_uses)
         self._log_fault: tuple[str | None, int | None] = (self.settings.log_fault, None)
         self.books: Books = Books(clock, delay=self.settings.log_delay)
+        self.jobs: Jobs = Jobs(self.settings, clock)
 
     @property
     def charges(self) -> int:
@@ -72,12 +91,19 @@ class Sandbox:
     @property
     def credits(self) -> int:
         """How many credits were taken in all."""
-        return self._charges * CREDITS_PER_TRACK
+        return self._credits
 
     @property
     def requests(self) -> tuple[RequestRecord, ...]:
         """Every request so far that was answered or dropped, oldest first."""
-        return self._requests
+        with self._lock:
+            return tuple(self._requests)
+
+    @property
+    def fetches(self) -> tuple[FetchRecord, ...]:
+        """Every request so far to the store of results, oldest first."""
+        with self._lock:
+            return tuple(self._fetches)
 
     def use_scenario(self, name: str | None, *, uses: int | None = None) -> None:
         """Let generations fail by a named scenario from now on, or with `None` no more.
@@ -92,11 +118,14 @@ class Sandbox:
         with self._lock:
             self._fault = (SCENARIOS[name].name if name else None, uses)
 
-    def next_scenario(self) -> Scenario | None:
-        """Return the fault that the next generation shall have, and count it as used."""
+    def next_scenario(self, *, direct: bool) -> Scenario | None:
+        """Return the fault that the next generation shall have, and count it as used.
+
+        A fault that does not concern the route, of music-01 or of the models that are submitted and polled, waits on.
+        """
         with self._lock:
             name, uses = self._fault
-            if name is None or uses == 0:
+            if name is None or uses == 0 or not SCENARIOS[name].concerns(direct=direct):
                 return None
             self._fault = (name, uses and uses - 1)
             return SCENARIOS[name]
@@ -125,16 +154,22 @@ class Sandbox:
             self._log_fault = (name, uses and uses - 1)
             return name
 
-    def charge(self) -> int:
+    def charge(self, price: int = CREDITS_PER_TRACK) -> int:
         """Take the price of one track, and return it in credits."""
         with self._lock:
             self._charges += 1
-        return CREDITS_PER_TRACK
+            self._credits += price
+        return price
 
     def record(self, record: RequestRecord) -> None:
         """Add a line to the log of requests."""
         with self._lock:
-            self._requests += (record,)
+            self._requests.append(record)
+
+    def record_fetch(self, record: FetchRecord) -> None:
+        """Add a line to the log of the store of results."""
+        with self._lock:
+            self._fetches.append(record)
 
     def add_reference(self, digest: bytes, kinds: tuple[str, ...]) -> tuple[str, ...]:
         """Remember a reference under a new id for each kind, which is `vocal` or `instrumental`."""
@@ -149,14 +184,16 @@ class Sandbox:
         return self._references.get(name) if name.startswith(f"{kind}-") else None
 
     def state(self) -> Mapping[str, object]:
-        """Return charges, credits and requests as plain values."""
+        """Return charges, credits, generations and requests as plain values."""
         with self._lock:
             return {
                 "charges": self.charges,
                 "credits": self.credits,
                 "usd": usd(self.credits),
                 "references": len(self._references),
+                "generations": self.jobs.state(),
                 "requests": [asdict(record) for record in self._requests],
+                "fetches": [asdict(record) for record in self._fetches],
             }
 
 

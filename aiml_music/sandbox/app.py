@@ -1,12 +1,10 @@
-"""The routes of the sandbox: the music-01 pair, the account's books, and a few of its own to look inside."""
+"""The routes of the sandbox: the music-01 pair, and those that its neighbours bring, joined to one application."""
 
 import asyncio
 import mmap
 import tempfile
-from collections.abc import AsyncIterator
 from typing import IO, cast
 
-import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,34 +18,46 @@ from aiml_music.sandbox.account import Sandbox
 from aiml_music.sandbox.account_routes import AccountRoutes
 from aiml_music.sandbox.answers import Answer, Digits, Refusal, RefusedError, flat_refusal, issues_refusal
 from aiml_music.sandbox.delivery import NoResponse, TrackResponse, pause
-from aiml_music.sandbox.encoding import AudioSetting, Recording
+from aiml_music.sandbox.encoding import Recording, Take
 from aiml_music.sandbox.front import Exchange, Front
+from aiml_music.sandbox.living import living
+from aiml_music.sandbox.models_routes import MODEL_PATH, MODELS_PATHS, ModelRoutes
 from aiml_music.sandbox.multipart import Form, MultipartError, boundary_of, too_large
-from aiml_music.sandbox.openapi import BALANCE_PATH, GENERATE_PATH, LOGS_PATH, TRANSACTIONS_PATH, UPLOAD_PATH, document
+from aiml_music.sandbox.openapi import (
+    BALANCE_PATH,
+    GENERATE_PATH,
+    LOGS_PATH,
+    TRANSACTIONS_PATH,
+    UPLOAD_PATH,
+    document,
+)
+from aiml_music.sandbox.openapi_living import QUEUED_PATH
 from aiml_music.sandbox.probe import measure
-from aiml_music.sandbox.scenarios import SCENARIOS, Delivery, Scenario
-from aiml_music.sandbox.score import Song
+from aiml_music.sandbox.queued import QueuedRoutes
+from aiml_music.sandbox.reading import asked_scenario, json_of
+from aiml_music.sandbox.results import create_store
+from aiml_music.sandbox.scenarios import Delivery, Scenario
 from aiml_music.sandbox.studio import Studio
-
-# Synthesis is pure Python and holds the interpreter: a second worker would only take turns with the first.
-_WORKERS = 1
 
 
 class Service:
     """The endpoints, over one sandbox's memory."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.closing: asyncio.Event = asyncio.Event()
+    def __init__(self, sandbox: Sandbox, studio: Studio, closing: asyncio.Event) -> None:
+        self.closing = closing
         self._sandbox = sandbox
         self._settings = sandbox.settings
-        self._studio = Studio(encoder=sandbox.encoder, longest=sandbox.settings.longest_track)
+        self._studio = studio
         self._tracks: dict[str, bytes] = {}
-        self._workers = anyio.CapacityLimiter(_WORKERS)
+        # What the gateway says there is instead, where music-01 is no longer served.
+        self._models = (
+            _DIRECT if checks.MODEL not in self._settings.withdrawn else tuple(living(self._settings.withdrawn))
+        )
 
     async def upload(self, request: Request) -> Response:
         """Take a reference and answer with ids for it."""
         exchange = self.admit(request)
-        scenario = _asked_scenario(request, exchange)
+        scenario = asked_scenario(request, exchange, direct=True)
         with tempfile.TemporaryFile() as file:
             form = await self._read_form(request, file)
             issues = checks.check_purpose(form.purpose) + ([] if form.has_file else checks.missing_file())
@@ -74,9 +84,10 @@ class Service:
     async def generate(self, request: Request) -> Response:
         """Make a track, charge for it once, and send it."""
         exchange = self.admit(request)
-        scenario = _asked_scenario(request, exchange) or self._sandbox.next_scenario() or _NO_SCENARIO
+        asked = asked_scenario(request, exchange, direct=True)
+        scenario = asked or self._sandbox.next_scenario(direct=True) or _NO_SCENARIO
         exchange.scenario = scenario.name or None
-        song, setting = await self._read_song(request)
+        take = await self._read_take(request)
         # From here on the customer's books know of it.
         exchange.model = checks.MODEL
         if scenario.refusal is not None and not scenario.charged:
@@ -85,7 +96,7 @@ class Service:
             await pause(self._settings.latency, self.closing)
             exchange.record(None)
             return NoResponse()
-        recording = await self._record(song, setting)
+        recording = await self._record(take)
         exchange.charge()
         if scenario.refusal is not None:
             raise RefusedError(scenario.refusal)
@@ -150,45 +161,54 @@ class Service:
             raise RefusedError(error.refusal) from error
         return form
 
-    async def _read_song(self, request: Request) -> tuple[Song, AudioSetting]:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise RefusedError(flat_refusal(400, "Content-Type must be application/json"))
-        payload = checks.parse_json(await _bounded(request.stream(), self._settings.max_request_bytes))
-        if isinstance(payload, Refusal):
-            raise RefusedError(payload)
-        wanted = checks.read_generation(payload)
+    async def _read_take(self, request: Request) -> Take:
+        payload = await json_of(request, max_bytes=self._settings.max_request_bytes)
+        wanted = checks.read_generation(payload, models=self._models)
         if isinstance(wanted, list):
             raise RefusedError(issues_refusal(wanted))
         song = checks.find_song(wanted, self._sandbox.reference, max_lyrics=self._settings.max_lyrics)
         if isinstance(song, Refusal):
             raise RefusedError(song)
-        return song, wanted.setting
+        return Take(song, wanted.setting)
 
-    async def _record(self, song: Song, setting: AudioSetting) -> Recording:
+    async def _record(self, take: Take) -> Recording:
         """Return the recording once the latency is over, which it is made in."""
         clock = asyncio.get_running_loop().time
         begun = clock()
-        recording = self._studio.remembered(song, setting)
-        if recording is None:
-            recording = await anyio.to_thread.run_sync(self._studio.record, song, setting, limiter=self._workers)
+        recording = await self._studio.recorded(take)
         await pause(begun + self._settings.latency - clock(), self.closing)
         return recording
 
 
+_DIRECT = (checks.MODEL,)
+_NOWHERE = "https://results.invalid"
 _NO_SCENARIO = Scenario(name="", description="Nothing goes wrong.")
 
 
-def create_app(sandbox: Sandbox) -> Starlette:
-    """Return the sandbox as an ASGI application.
+def create_app(sandbox: Sandbox, *, results_url: str | None = None) -> Starlette:
+    """Return the sandbox as an ASGI application, with the store of its results as `app.state.store`.
 
     Scenarios that close connections need the sandbox's own server: `running` or `serve`.
+
+    Args:
+        sandbox: the memory.
+        results_url: the address under which somebody serves that store. Without one, finished tracks are announced at
+            an address that does not exist.
     """
-    service = Service(sandbox)
-    account = AccountRoutes(sandbox, service.admit, service.closing)
+    closing = asyncio.Event()
+    studio = Studio(encoder=sandbox.encoder, longest=sandbox.settings.longest_track)
+    service = Service(sandbox, studio, closing)
+    account = AccountRoutes(sandbox, service.admit, closing)
+    queued = QueuedRoutes(sandbox, studio, service.admit, closing, results_url or _NOWHERE)
+    models = ModelRoutes(sandbox.settings)
     app = Starlette(
         routes=[
             Route(UPLOAD_PATH, service.upload, methods=["POST"]),
             Route(GENERATE_PATH, service.generate, methods=["POST"]),
+            Route(QUEUED_PATH, queued.submit, methods=["POST"]),
+            Route(QUEUED_PATH, queued.poll),
+            *(Route(path, models.catalogue) for path in MODELS_PATHS),
+            Route(MODEL_PATH, models.one),
             Route(LOGS_PATH, account.logs),
             Route(TRANSACTIONS_PATH, account.transactions),
             Route(BALANCE_PATH, account.balance),
@@ -201,7 +221,8 @@ def create_app(sandbox: Sandbox) -> Starlette:
         exception_handlers={HTTPException: _refuse_http, RefusedError: _refuse},
     )
     app.router.redirect_slashes = False
-    app.state.closing = service.closing
+    app.state.closing = closing
+    app.state.store = create_store(sandbox, studio)
     return app
 
 
@@ -219,25 +240,6 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
 def _answer(request: Request, refusal: Refusal) -> Response:
     exchange: Exchange = request.state.exchange
     return exchange.response(refusal)
-
-
-def _asked_scenario(request: Request, exchange: Exchange) -> Scenario | None:
-    name = request.headers.get("x-sandbox-scenario")
-    if name is None:
-        return None
-    if name not in SCENARIOS:
-        raise RefusedError(flat_refusal(400, f"Unknown scenario; there are: {', '.join(SCENARIOS)}"))
-    exchange.scenario = name
-    return SCENARIOS[name]
-
-
-async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> bytes:
-    whole = b""
-    async for chunk in body:
-        whole += chunk
-        if len(whole) > max_bytes:
-            raise RefusedError(too_large(max_bytes).refusal)
-    return whole
 
 
 def _measure_file(file: IO[bytes]) -> float | None:

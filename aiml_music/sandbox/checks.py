@@ -13,6 +13,7 @@ from attrs import frozen
 
 from aiml_music.sandbox.answers import Issues, Refusal, base_resp_refusal, flat_refusal
 from aiml_music.sandbox.encoding import BITRATES, FORMATS, SAMPLE_RATES_HZ, AudioSetting
+from aiml_music.sandbox.issues import MISSING, choice, text, wrong_type
 from aiml_music.sandbox.probe import AT_MOST, LONGER_THAN
 from aiml_music.sandbox.score import Song
 
@@ -25,9 +26,6 @@ PURPOSES: dict[str, tuple[str, ...]] = {
 
 _INVALID_PARAMS = 2013
 _WRONG_DURATION = 2037
-
-_MISSING = object()
-_TYPE_NAMES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
 @frozen
@@ -52,15 +50,15 @@ def _not_json(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def read_generation(payload: Any) -> GenerationRequest | Issues:
-    """Return the request in a payload, or everything that is wrong with its shape."""
+def read_generation(payload: Any, *, models: tuple[str, ...] = (MODEL,)) -> GenerationRequest | Issues:
+    """Return the request in a payload, or everything that is wrong with its shape; only these models are served."""
     if not isinstance(payload, dict):
-        return [_wrong_type((), "object", payload)]
+        return [wrong_type((), "object", payload)]
     setting = payload.get("audio_setting", {"format": "mp3"})
     issues = [
-        *_choice(payload, ("model",), (MODEL,)),
-        *_text(payload, "lyrics"),
-        *(issue for name in ("refer_voice", "refer_instrumental") if name in payload for issue in _text(payload, name)),
+        *choice(payload, ("model",), models),
+        *text(payload, "lyrics"),
+        *(issue for name in ("refer_voice", "refer_instrumental") if name in payload for issue in text(payload, name)),
         *_setting_issues(setting),
     ]
     if issues:
@@ -78,46 +76,12 @@ def read_generation(payload: Any) -> GenerationRequest | Issues:
 
 def _setting_issues(setting: Any) -> Issues:
     if not isinstance(setting, dict):
-        return [_wrong_type(("audio_setting",), "object", setting)]
-    issues = _choice(setting, ("audio_setting", "format"), FORMATS)
+        return [wrong_type(("audio_setting",), "object", setting)]
+    issues = choice(setting, ("audio_setting", "format"), FORMATS)
     for name, choices in (("sample_rate", SAMPLE_RATES_HZ), ("bitrate", BITRATES)):
         if name in setting:
-            issues += _choice(setting, ("audio_setting", name), choices)
+            issues += choice(setting, ("audio_setting", name), choices)
     return issues
-
-
-def _text(payload: dict[str, Any], name: str) -> Issues:
-    value = payload.get(name, _MISSING)
-    return [] if isinstance(value, str) else [_wrong_type((name,), "string", value)]
-
-
-def _choice(payload: dict[str, Any], path: tuple[str, ...], choices: tuple[object, ...]) -> Issues:
-    value = payload.get(path[-1], _MISSING)
-    if not isinstance(value, str | int | float):
-        return [_wrong_type(path, "string" if isinstance(choices[0], str) else "number", value)]
-    if value in choices:
-        return []
-    listed = " | ".join(f"'{choice}'" for choice in choices)
-    return [
-        {
-            "code": "invalid_enum_value",
-            "received": value,
-            "options": list(choices),
-            "path": list(path),
-            "message": f"Invalid enum value. Expected {listed}, received '{value}'",
-        }
-    ]
-
-
-def _wrong_type(path: tuple[str, ...], expected: str, value: object) -> dict[str, Any]:
-    received = "undefined" if value is _MISSING else _TYPE_NAMES.get(type(value), "null")
-    return {
-        "code": "invalid_type",
-        "expected": expected,
-        "received": received,
-        "path": list(path),
-        "message": "Required" if value is _MISSING else f"Expected {expected}, received {received}",
-    }
 
 
 def find_song(
@@ -148,12 +112,12 @@ def find_song(
 
 def check_purpose(purpose: str | None) -> Issues:
     """Return what is wrong with the purpose of an upload."""
-    return _choice({} if purpose is None else {"purpose": purpose}, ("purpose",), tuple(PURPOSES))
+    return choice({} if purpose is None else {"purpose": purpose}, ("purpose",), tuple(PURPOSES))
 
 
 def missing_file() -> Issues:
     """Return the issue of an upload without a file."""
-    return [_wrong_type(("file",), "string", _MISSING)]
+    return [wrong_type(("file",), "string", MISSING)]
 
 
 def check_duration(seconds: float | None) -> Refusal | None:

@@ -41,6 +41,23 @@ class AudioSetting:
     bitrate: int = 128000
 
 
+@frozen
+class Take:
+    """What is to be recorded.
+
+    Args:
+        song: the music.
+        setting: what the file shall be.
+        exactly: seconds that the track lasts, whatever the lyrics.
+        label: is written into the file, so that two takes differ though their music happens to be the same.
+    """
+
+    song: Song
+    setting: AudioSetting
+    exactly: float | None = None
+    label: str = ""
+
+
 @frozen(kw_only=True)
 class Recording:
     """A finished file and what it truly is; `length_ms` is in milliseconds."""
@@ -83,37 +100,40 @@ def find_encoder(module: str = "lameenc") -> Encoder | None:
 LAME = find_encoder()
 
 
-def record(song: Song, setting: AudioSetting, *, longest: float, encoder: Encoder | None) -> Recording:
+def record(take: Take, *, longest: float, encoder: Encoder | None) -> Recording:
     """Return a song as a file; without an encoder, an MP3 is joined from ready-made bars."""
+    song, setting = take.song, take.setting
+    exactly = None if take.exactly is None else min(take.exactly, longest)
     if setting.format == "mp3" and encoder is None:
-        bitrate = _possible_bitrate(setting)
-        seconds = seconds_of(song, longest=longest)
-        return _mp3(join(song, seconds=seconds, sample_rate_hz=setting.sample_rate, bitrate=bitrate), setting)
-    pcm = play(song, sample_rate_hz=setting.sample_rate, longest=longest)
+        seconds = exactly or seconds_of(song, longest=longest)
+        frames = join(song, seconds=seconds, sample_rate_hz=setting.sample_rate, bitrate=_possible_bitrate(setting))
+        return _mp3(frames, setting, take.label)
+    pcm = play(song, sample_rate_hz=setting.sample_rate, longest=longest, exactly=exactly)
     if setting.format == "mp3" and encoder is not None:
-        return as_mp3(pcm, setting, encoder)
+        return as_mp3(pcm, setting, encoder, take.label)
     return Recording(
-        audio=as_wav(pcm, setting) if setting.format == "wav" else pcm,
+        audio=as_wav(pcm, setting, take.label) if setting.format == "wav" else pcm,
         length_ms=round(len(pcm) // 2 / setting.sample_rate * 1000),
         bitrate=setting.sample_rate * _PCM_BITS,
         sample_rate_hz=setting.sample_rate,
     )
 
 
-def as_wav(pcm: bytes, setting: AudioSetting) -> bytes:
+def as_wav(pcm: bytes, setting: AudioSetting, label: str = "") -> bytes:
     """Return samples as a marked WAV file."""
-    return wav_file(pcm, sample_rate_hz=setting.sample_rate, title=TITLE, comment=MARKER)
+    return wav_file(pcm, sample_rate_hz=setting.sample_rate, title=TITLE, comment=MARKER + label)
 
 
-def as_mp3(pcm: bytes, setting: AudioSetting, encoder: Encoder) -> Recording:
+def as_mp3(pcm: bytes, setting: AudioSetting, encoder: Encoder, label: str = "") -> Recording:
     """Return samples as a marked MP3."""
-    return _mp3(encoder(pcm, sample_rate_hz=setting.sample_rate, bitrate=_possible_bitrate(setting)), setting)
+    frames = encoder(pcm, sample_rate_hz=setting.sample_rate, bitrate=_possible_bitrate(setting))
+    return _mp3(frames, setting, label)
 
 
-def _mp3(stream: bytes, setting: AudioSetting) -> Recording:
+def _mp3(stream: bytes, setting: AudioSetting, label: str) -> Recording:
     samples = sum(frame.samples for frame in walk_frames(stream))
     return Recording(
-        audio=id3_tag(TITLE, MARKER) + info_frame(stream) + stream,
+        audio=id3_tag(TITLE, MARKER + label) + info_frame(stream) + stream,
         length_ms=round(samples / setting.sample_rate * 1000),
         bitrate=_possible_bitrate(setting),
         sample_rate_hz=setting.sample_rate,

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aiml_music.sandbox.account import RequestRecord, Sandbox, usd
+from aiml_music.sandbox.account import CREDITS_PER_TRACK, RequestRecord, Sandbox, usd
 from aiml_music.sandbox.answers import Refusal, Tracing, flat_refusal
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -33,15 +33,18 @@ class Exchange:
     inference_id: str = field(factory=lambda: str(uuid.uuid4()))
     trace_id: str = field(factory=lambda: uuid.uuid4().hex)
     charged_credits: int = 0
+    held_credits: int = 0
+    """What is announced as the price of a generation that will fail, and is never charged."""
+    generation_id: str | None = None
     scenario: str | None = None
     model: str | None = None
     """What a generation was asked of, once it has arrived whole."""
     tracing: Tracing = Tracing.ALL
     body_left: bool = True
 
-    def charge(self) -> None:
+    def charge(self, price: int = CREDITS_PER_TRACK) -> None:
         """Let this request pay for a track."""
-        self.charged_credits += self.sandbox.charge()
+        self.charged_credits += self.sandbox.charge(price)
 
     def record(self, status: int | None) -> None:
         """Write this request into the log."""
@@ -62,6 +65,7 @@ class Exchange:
                 status=status,
                 charged_credits=self.charged_credits,
                 scenario=self.scenario,
+                generation_id=self.generation_id,
             )
         )
 
@@ -83,8 +87,9 @@ class Exchange:
             if self.client_request_id is not None:
                 headers["x-client-request-id"] = self.client_request_id
         if self.tracing is Tracing.ALL:
-            headers["x-aimlapi-credits-used"] = str(self.charged_credits)
-            headers["x-aimlapi-usd-spent"] = usd(self.charged_credits)
+            told = self.charged_credits or self.held_credits
+            headers["x-aimlapi-credits-used"] = str(told)
+            headers["x-aimlapi-usd-spent"] = usd(told)
         return headers
 
 

@@ -5,12 +5,14 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import cast
 
 import uvicorn
 from attrs import frozen
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aiml_music.sandbox.account import Sandbox
@@ -34,8 +36,24 @@ class RunningSandbox:
     """A sandbox that is being served."""
 
     base_url: str
+    results_url: str
+    """Where finished tracks of submitted generations are fetched: another port."""
     api_key: str
     sandbox: Sandbox
+
+
+class _Doors:
+    """The service behind one port, the store of its results behind the other."""
+
+    def __init__(self, app: Starlette, results_port: int) -> None:
+        self._app = app
+        self._store: ASGIApp = app.state.store
+        self._results_port = results_port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on to whom its port belongs."""
+        is_fetch = scope["type"] == "http" and scope["server"][1] == self._results_port
+        await (self._store if is_fetch else self._app)(scope, receive, send)
 
 
 class _Protocol(H11Protocol):
@@ -89,16 +107,18 @@ def running(
         PortTakenError: another program listens there.
     """
     sandbox = sandbox or Sandbox(settings)
-    listener = _listen(port)
-    server = _server(sandbox)
-    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="aiml_music sandbox", daemon=True)
-    thread.start()
-    try:
-        yield RunningSandbox(base_url=_url(listener), api_key=_key(sandbox), sandbox=sandbox)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    with _listen(port) as listener, _listen(0) as results:
+        server = _server(sandbox, results)
+        sockets = {"sockets": [listener, results]}
+        thread = Thread(target=server.run, kwargs=sockets, name="aiml_music sandbox", daemon=True)
+        thread.start()
+        try:
+            yield RunningSandbox(
+                base_url=_url(listener), results_url=_url(results), api_key=_key(sandbox), sandbox=sandbox
+            )
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def serve(
@@ -122,15 +142,10 @@ def serve(
     """
     if host not in _HOST_NAMES:
         raise ValueError(f"the sandbox listens on 127.0.0.1 only, not on {host!r}")
-    listener = _listen(port)
-    try:
+    with _listen(port) as listener, _listen(0) as results, suppress(KeyboardInterrupt):
         if ready is not None:
             ready(_url(listener))
-        _server(Sandbox(settings)).run(sockets=[listener])
-    except KeyboardInterrupt:
-        return
-    finally:
-        listener.close()
+        _server(Sandbox(settings), results).run(sockets=[listener, results])
 
 
 def _listen(port: int) -> socket.socket:
@@ -140,10 +155,10 @@ def _listen(port: int) -> socket.socket:
         raise PortTakenError(error.errno, f"cannot listen on {_HOST}:{port}: {error.strerror}") from error
 
 
-def _server(sandbox: Sandbox) -> _Server:
-    app = create_app(sandbox)
+def _server(sandbox: Sandbox, results: socket.socket) -> _Server:
+    app = create_app(sandbox, results_url=_url(results))
     config = uvicorn.Config(
-        app,
+        _Doors(app, results.getsockname()[1]),
         http=_Protocol,
         ws="none",
         loop="asyncio",

@@ -3,9 +3,13 @@
 Owns the values and their bounds; what is done with them is the business of the other modules.
 """
 
-from attrs import Attribute, field, frozen
+from collections.abc import Iterable
+
+from attrs import Attribute, Factory, field, frozen
 from attrs.validators import ge, gt, instance_of, le
 
+from aiml_music.sandbox.checks import MODEL
+from aiml_music.sandbox.living import LIVING_MODELS
 from aiml_music.sandbox.scenarios import LOG_FAULTS, SCENARIOS
 
 DEFAULT_KEY = "sandbox-key"
@@ -23,12 +27,24 @@ def _is_a_log_fault(_settings: object, _attribute: object, value: str | None) ->
         raise ValueError(f"unknown fault {value!r}; there are: {', '.join(LOG_FAULTS)}")
 
 
+def _as_names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
+def _quarter(settings: "Settings") -> float:
+    return settings.latency / 4
+
+
 @frozen(kw_only=True)
 class Settings:
     """How the sandbox behaves. Durations are seconds; a limit of `None` is no limit.
 
     Args:
         latency: how long a generation takes, from 0 to 3600 (the service: about 60).
+        queue_seconds: how long a submitted generation waits; a quarter of `latency` unless it is given.
+        generating_seconds: how long it is made; a quarter of `latency` unless it is given.
+        result_lives: how long the address of a finished track works (the service: 24 hours).
+        withdrawn: ids of models that are no longer served, such as `music-01`.
         upload_latency: how long an upload takes once its last byte is there.
         accept_keys: the prefix of the keys that are let in. It must begin with `sandbox`, so a real key never fits.
         scenario: a named fault for generations that name none themselves, see `SCENARIOS`.
@@ -38,11 +54,15 @@ class Settings:
         log_delay: how long after its end a generation appears in the usage log and the billing ledger.
         log_fault: a named fault of these two, see `LOG_FAULTS`.
         max_lyrics: characters; more are refused.
-        max_upload_bytes: of the whole body of an upload.
+        max_upload_bytes: of the whole body of an upload, and of a submit, which may have a reference inside.
         max_request_bytes: of the JSON of a generation.
     """
 
     latency: float = field(default=2.0, validator=[ge(0), le(3600)])
+    queue_seconds: float = field(default=Factory(_quarter, takes_self=True), validator=[ge(0), le(3600)])
+    generating_seconds: float = field(default=Factory(_quarter, takes_self=True), validator=[ge(0), le(3600)])
+    result_lives: float = field(default=86400.0, validator=[ge(0), le(864000)])
+    withdrawn: frozenset[str] = field(default=frozenset(), converter=_as_names)
     upload_latency: float = field(default=0.0, validator=[ge(0), le(3600)])
     accept_keys: str = field(default="sandbox", validator=instance_of(str))
     scenario: str | None = field(default=None, validator=_is_a_scenario)
@@ -54,6 +74,12 @@ class Settings:
     max_lyrics: int | None = field(default=600)
     max_upload_bytes: int = field(default=128 * MEBIBYTE, validator=gt(0))
     max_request_bytes: int = field(default=MEBIBYTE, validator=gt(0))
+
+    @withdrawn.validator
+    def _are_models(self, _attribute: object, value: frozenset[str]) -> None:
+        unknown = value - {MODEL, *LIVING_MODELS}
+        if unknown:
+            raise ValueError(f"unknown models {sorted(unknown)}; there are: {', '.join((MODEL, *LIVING_MODELS))}")
 
     @accept_keys.validator
     def _never_a_real_key(self, _attribute: object, value: str) -> None:

@@ -3,10 +3,15 @@
 from collections import OrderedDict
 from threading import Lock
 
-from aiml_music.sandbox.encoding import AudioSetting, Encoder, Recording, record
-from aiml_music.sandbox.score import Song
+import anyio
+import anyio.to_thread
+
+from aiml_music.sandbox.encoding import Encoder, Recording, Take, record
 
 _KEPT_BYTES = 64 << 20
+
+# Synthesis is pure Python and holds the interpreter: a second worker would only take turns with the first.
+_WORKERS = 1
 
 
 class Studio:
@@ -22,21 +27,29 @@ class Studio:
         self._encoder = encoder
         self._longest = longest
         self._kept_bytes = kept_bytes
-        self._shelf: OrderedDict[tuple[Song, AudioSetting], Recording] = OrderedDict()
+        self._shelf: OrderedDict[Take, Recording] = OrderedDict()
         self._lock = Lock()
+        self._workers = anyio.CapacityLimiter(_WORKERS)
 
-    def remembered(self, song: Song, setting: AudioSetting) -> Recording | None:
+    def remembered(self, take: Take) -> Recording | None:
         """Return a recording that is there already; never waits."""
-        return self._shelf.get((song, setting))
+        return self._shelf.get(take)
 
-    def record(self, song: Song, setting: AudioSetting) -> Recording:
+    def record(self, take: Take) -> Recording:
         """Return a recording; may take seconds, so call it in a worker thread."""
         with self._lock:
-            found = self._shelf.get((song, setting))
+            found = self._shelf.get(take)
             if found is None:
-                found = self._shelf[song, setting] = record(song, setting, longest=self._longest, encoder=self._encoder)
+                found = self._shelf[take] = record(take, longest=self._longest, encoder=self._encoder)
                 self._forget()
             return found
+
+    async def recorded(self, take: Take) -> Recording:
+        """Return a recording, made in a worker thread when it is not there."""
+        found = self.remembered(take)
+        if found is None:
+            found = await anyio.to_thread.run_sync(self.record, take, limiter=self._workers)
+        return found
 
     def _forget(self) -> None:
         size = sum(len(recording.audio) for recording in self._shelf.values())

@@ -1,22 +1,16 @@
 """A served sandbox, and a client that knows its key."""
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx
 import pytest
 
-from aiml_music.sandbox import RunningSandbox, Settings, make_reference, running
+from aiml_music.sandbox import RunningSandbox, Sandbox, Settings, make_reference, running
+from tests.sandbox.queues import PLAIN, Body, Queue
 
 UPLOAD = "/v2/generate/audio/minimax/upload"
 GENERATE = "/v2/generate/audio/minimax/generate"
-
-# Nothing here is encrypted, and reading the certificates of the world takes each client 20 ms.
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-Body = dict[str, Any]
 
 
 def dial(server: RunningSandbox) -> httpx.Client:
@@ -80,3 +74,19 @@ def body(server: RunningSandbox) -> Callable[..., Body]:
         }
 
     return build
+
+
+@pytest.fixture(scope="session")
+def queueing() -> Iterator[RunningSandbox]:
+    """A sandbox that is done at once with what is submitted. Its MP3s are joined from bars, which takes no time."""
+    with running(sandbox=Sandbox(Settings(latency=0, longest_track=1, drip_seconds=0.05), encoder=None)) as sandbox:
+        settle(sandbox)
+        yield sandbox
+
+
+@pytest.fixture
+def queue(queueing: RunningSandbox) -> Iterator[Queue]:
+    """A client that submits to that sandbox, polls it and fetches from it."""
+    with dial(queueing) as open_client:
+        yield Queue(queueing, open_client)
+    settle(queueing)

@@ -12,7 +12,16 @@ import pytest
 import tinytag
 
 from aiml_music.sandbox import Encoder, Sandbox, Settings, find_encoder, make_reference, running
-from aiml_music.sandbox.encoding import BITRATES, FORMATS, MARKER, SAMPLE_RATES_HZ, AudioSetting, Recording, record
+from aiml_music.sandbox.encoding import (
+    BITRATES,
+    FORMATS,
+    MARKER,
+    SAMPLE_RATES_HZ,
+    AudioSetting,
+    Recording,
+    Take,
+    record,
+)
 from aiml_music.sandbox.mp3 import highest_bitrate, read_frame, walk_frames
 from aiml_music.sandbox.probe import measure
 from aiml_music.sandbox.score import Song
@@ -35,7 +44,7 @@ ENCODERS = [
 
 
 def make(setting: AudioSetting, encoder: Encoder | None, song: Song = SONG, longest: float = 2.0) -> Recording:
-    return record(song, setting, longest=longest, encoder=encoder)
+    return record(Take(song, setting), longest=longest, encoder=encoder)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -173,13 +182,13 @@ def test_a_studio_makes_a_track_once_and_forgets_the_oldest() -> None:
     """The same object comes back until other tracks need its place."""
     setting = AudioSetting(format="pcm", sample_rate=16000)
     studio = Studio(encoder=None, longest=1.0, kept_bytes=70_000)
-    one, two, three = (Song("la", voice=bytes([number])) for number in range(3))
-    first = studio.record(one, setting)
-    assert studio.record(one, setting) is studio.remembered(one, setting) is first
-    studio.record(two, setting)
-    studio.record(three, setting)
-    assert studio.remembered(one, setting) is None
-    assert studio.remembered(three, setting) is not None
+    one, two, three = (Take(Song("la", voice=bytes([number])), setting) for number in range(3))
+    first = studio.record(one)
+    assert studio.record(one) is studio.remembered(one) is first
+    studio.record(two)
+    studio.record(three)
+    assert studio.remembered(one) is None
+    assert studio.remembered(three) is not None
 
 
 @pytest.mark.parametrize(

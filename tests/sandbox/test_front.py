@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from aiml_music.sandbox import SCENARIOS, RunningSandbox, Settings, running
-from tests.sandbox.conftest import GENERATE, UPLOAD, Body, dial
+from tests.sandbox.conftest import GENERATE, UPLOAD, dial
+from tests.sandbox.queues import QUEUED, Body
 
 Build = Callable[..., Body]
 FLAT = {"message", "path", "requestId", "statusCode", "timestamp"}
@@ -131,7 +132,7 @@ def test_openapi_describes_the_routes_truly(client: httpx.Client, body: Build) -
     schemas = document["components"]["schemas"]
     assert document["openapi"].startswith("3.1")
     account = {"/v2/logs", "/v2/billing/transactions", "/v2/billing"}
-    assert set(document["paths"]) == {UPLOAD, GENERATE} | account
+    assert set(document["paths"]) == {UPLOAD, GENERATE, QUEUED, "/v1/models", "/model/{id}"} | account
     operation = document["paths"][GENERATE]["post"]
     response = client.post(GENERATE, json=body(), headers={"x-client-request-id": "one"})
     assert response.json().keys() == schemas["GenerateResponse"]["properties"].keys()

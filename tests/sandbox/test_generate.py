@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from aiml_music.sandbox import Settings, running
-from tests.sandbox.conftest import GENERATE, Body, dial
+from tests.sandbox.conftest import GENERATE, dial
+from tests.sandbox.queues import Body
 
 Build = Callable[..., Body]
 Charges = Callable[[], int]

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from aiml_music.sandbox import PortTakenError, RunningSandbox, Sandbox, Settings, running, serve
-from tests.sandbox.conftest import GENERATE, PLAIN, UPLOAD, Body, dial, settle
+from tests.sandbox.conftest import GENERATE, UPLOAD, dial, settle
+from tests.sandbox.queues import PLAIN, Body
 
 Build = Callable[..., Body]
 
