@@ -148,6 +148,7 @@ class Asking:
             body=BytesBody(b""),
             client_request_id=request_id,
             timeouts=evolve(self._plan.timeouts, total=POLL_SECONDS),
+            limits=_A_WORD,
             course=None,
         )
 

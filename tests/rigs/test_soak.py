@@ -37,10 +37,11 @@ class _Moody(Sandbox):
         # As compressed as the work: nobody who looks has to wait for his turn.
         self.books.seconds_until_read = lambda: 0.0  # type: ignore[method-assign]
 
-    def next_scenario(self) -> Scenario | None:
+    def next_scenario(self, *, direct: bool) -> Scenario | None:
         if self.is_calm or self._chance.random() >= _FAULTY:
             return None
-        return SCENARIOS[self._chance.choice(_FAULTS)]
+        scenario = SCENARIOS[self._chance.choice(_FAULTS)]
+        return scenario if scenario.concerns(direct=direct) else None
 
 
 @define
