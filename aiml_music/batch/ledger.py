@@ -7,6 +7,7 @@ where it raises. Nothing of the audio goes in here, and never the key.
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
@@ -75,6 +76,16 @@ class Ledger:
     def path(self) -> Path:
         """Its file."""
         return self._file.path
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all that is written inside durable at the end, in the time of one; what fails inside is taken back alone.
+
+        Raises:
+            LedgerError: none of it was written.
+        """
+        with self._lock, self._file.transaction():
+            yield
 
     def add(self, plans: Iterable[Plan], *, now: float) -> int:
         """Write down jobs, all of them or none; those that are there already stay as they are.
