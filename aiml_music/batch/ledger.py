@@ -79,7 +79,7 @@ class Ledger:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make all that is written inside durable at the end, in the time of one; what fails inside is taken back alone.
+        """Make all that is written inside durable at its end; what fails inside is taken back alone.
 
         Raises:
             LedgerError: none of it was written.
@@ -104,7 +104,7 @@ class Ledger:
             return sum(self._add(plan, now) for plan in plans)
 
     def _add(self, plan: Plan, now: float) -> bool:
-        if self._one(questions.HAS_KEY, plan.key):
+        if self.position(plan.key) is not None:
             return False
         job = plan.job
         names = candidates(job.label, job.lyrics, plan.key, plan.copy)
@@ -133,6 +133,15 @@ class Ledger:
             LedgerError: there is none with that key.
         """
         return next(self._read(rows.job_record, [self._job(key)]))
+
+    def position(self, key: str) -> int | None:
+        """Return the place of a job in the ledger, from 1; None where it has none.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        row = self._one(questions.POSITION, key)
+        return None if row is None else int(row["position"])
 
     def orphans(self, keys: Iterable[str]) -> Iterator[JobRecord]:
         """Yield the jobs that are in the ledger and not in a list.

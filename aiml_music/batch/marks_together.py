@@ -6,6 +6,7 @@ writes all of them down in one transaction, and the others find theirs done.
 
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -14,35 +15,28 @@ from attrs import define, field
 from aiml_music.batch.ledger import Ledger
 
 T = TypeVar("T")
-_Work = Callable[[Ledger], Any]
 
 
 @define(eq=False)
 class _Asked:
-    """A mark that is to be made.
+    """A mark that is to be made, and what it comes to."""
 
-    Attributes:
-        result: what it came to; None while it is not in the ledger.
-    """
+    work: Callable[[Ledger], Any]
+    made: Future[Any] = field(factory=Future, init=False)
 
-    work: _Work
-    result: Callable[[], Any] | None = None
-
-    def tried(self, ledger: Ledger) -> Callable[[], Any]:
-        """Make it, and return what gives its value, or raises its error."""
+    def tried(self, ledger: Ledger) -> tuple[Any, Exception | None]:
+        """Make it, and return its value, or its error."""
         try:
-            value = self.work(ledger)
-        except Exception as exc:  # noqa: BLE001 - raised by whoever asked
-            return _Failed(exc)
-        return lambda: value
+            return self.work(ledger), None
+        except Exception as exc:  # noqa: BLE001 - raised where it is waited for
+            return None, exc
 
-
-@define(eq=False)
-class _Failed:
-    error: Exception
-
-    def __call__(self) -> Any:
-        raise self.error
+    def settle(self, value: Any, error: Exception | None) -> None:
+        """Let whoever waits for it have its value, or its error."""
+        if error is None:
+            self.made.set_result(value)
+        else:
+            self.made.set_exception(error)
 
 
 @define(eq=False)
@@ -62,26 +56,25 @@ class MarksTogether:
         asked = _Asked(work)
         self._waiting.append(asked)
         with self._turn:
-            if asked.result is None:
+            if not asked.made.done():
                 self._make_all()
-        assert asked.result is not None
-        value: T = asked.result()
-        return value
+        made: T = asked.made.result()
+        return made
 
     def _make_all(self) -> None:
         group = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if len(group) > 1 and self._made_together(group):
             return
         for asked in group:
-            asked.result = asked.tried(self._ledger)
+            asked.settle(*asked.tried(self._ledger))
 
     def _made_together(self, group: list[_Asked]) -> bool:
         """Make marks in one transaction; where that fails none of them is there, and each is to be made alone."""
         try:
             with self._ledger.together():
-                results = [asked.tried(self._ledger) for asked in group]
+                tries = [asked.tried(self._ledger) for asked in group]
         except Exception:  # noqa: BLE001 - each meets it again, alone
             return False
-        for asked, result in zip(group, results, strict=True):
-            asked.result = result
+        for asked, (value, error) in zip(group, tries, strict=True):
+            asked.settle(value, error)
         return True

@@ -13,27 +13,26 @@ from aiml_music._sansio.batch.states import IllegalTransitionError, JobState, Ma
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_file import told
-from aiml_music.batch.marks_together import MarksTogether, _Asked, _Work
+from aiml_music.batch.marks_together import MarksTogether, _Asked
 from tests._io.system import limited, posix
 from tests.batch.ledgers import COST, begun, filled, marked
 
 pytestmark = posix
+Work = Callable[[Ledger], Any]
 
 
-def intent(key: str, attempt: str, budget: Budget = Budget()) -> _Work:  # noqa: B008 - frozen
+def intent(key: str, attempt: str, budget: Budget = Budget()) -> Work:  # noqa: B008 - frozen
     return lambda ledger: begun(ledger, key, attempt, budget=budget)
 
 
-def made(ledger: Ledger, *works: _Work) -> list[Entry | MusicError]:
+def made(ledger: Ledger, *works: Work) -> list[Entry | MusicError]:
     """Make marks of one moment, and return what each came to."""
     marks = MarksTogether(ledger)
     *before, last = map(_Asked, works)
     marks._waiting.extend(before)
-    ends = [came_of(lambda: marks.make(last.work))]
-    for asked in before:
-        assert asked.result is not None
-        ends.append(came_of(asked.result))
-    return [*ends[1:], ends[0]]
+    end = came_of(lambda: marks.make(last.work))
+    assert all(asked.made.done() for asked in before)
+    return [*(came_of(asked.made.result) for asked in before), end]
 
 
 def came_of(step: Callable[[], Any]) -> Entry | MusicError:
