@@ -12,11 +12,15 @@ from attrs import evolve
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
 from aiml_music._io.bodies import BytesBody
 from aiml_music._sansio import acceptance, verdict, wire
+from aiml_music._sansio.hexjson import JsonLimits
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.polling import POLL_SECONDS, Course, Next, Turnstile, Watch
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.queued import Polled, State, read_polled
 from aiml_music._sansio.verdict import Evidence, Problem
+
+# How a generation stands is said in a few hundred bytes.
+_A_WORD = JsonLimits(max_bytes=1 << 20)
 
 
 class Asking:

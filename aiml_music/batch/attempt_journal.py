@@ -59,7 +59,7 @@ class AttemptJournal:
             StoppedError: it waited in the queue, and nothing more is to be sent.
         """
         self._on_turn()
-        await self._ledger.do(
+        await self._ledger.mark(
             lambda ledger: ledger.begin(
                 self.key,
                 attempt=self.attempt,
@@ -110,7 +110,7 @@ class AttemptJournal:
             LedgerError: it could not be written, or cannot follow.
         """
         known = {name: fact for name, fact in facts.items() if fact is not None}
-        await self._ledger.do(
+        await self._ledger.mark(
             lambda ledger: ledger.append(
                 self.key, mark, now=self._clock.time(), attempt=self.attempt, charged=charged, facts=known
             )

@@ -19,18 +19,18 @@ from attrs import frozen
 from aiml_music._calls.session import Session
 from aiml_music._calls.settling import settle
 from aiml_music._io.background import start_detached
-from aiml_music._io.digest import sha256_of
 from aiml_music._sansio.batch.budget import Budget
-from aiml_music._sansio.batch.job import Job, Plan, planned
+from aiml_music._sansio.batch.job import Job
 from aiml_music._sansio.batch.records import AttemptRecord, JobRecord, Totals
 from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.concurrency import MOST
-from aiml_music._sansio.errors import InputError, LedgerError, MusicError
+from aiml_music._sansio.errors import LedgerError, MusicError
 from aiml_music._sansio.models import Settlement
 from aiml_music._sansio.options import UNSET, Options, check_concurrency
 from aiml_music.batch.folder import Folder, write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
+from aiml_music.batch.listing import Listed, list_jobs
 from aiml_music.batch.lock import DirectoryLock
 from aiml_music.batch.making import Maker
 from aiml_music.batch.outcomes import JobOutcome, Outcomes, Told
@@ -121,8 +121,9 @@ class Batch:
         stop gives none. One failure never stops the others.
 
         Args:
-            jobs: the list; jobs of earlier lists that are not in it stay as they are. None takes all that were ever
-                planned in this directory.
+            jobs: the list, of any length: its jobs are taken one by one, in a thread, into the ledger, and the last one
+                is there before anything is sent. Jobs of earlier lists that are not in it stay as they are. None takes
+                all that were ever planned in this directory.
         """
         return Outcomes(partial(self._start, None if jobs is None else iter(jobs)), self._finish)
 
@@ -274,7 +275,7 @@ class Batch:
             ended.set()
 
     async def _carried_out(self, ledger: LedgerThread, jobs: Iterator[Job] | None, told: Told) -> None:
-        places = None if jobs is None else await ledger.do(partial(self._planned, jobs))
+        listed = None if jobs is None else await ledger.do(partial(self._listed, jobs))
         workplace = Workplace(
             ledger=ledger,
             directory=self.directory,
@@ -284,7 +285,7 @@ class Batch:
             budget=self._budget,
             width=self._width,
         )
-        self._run = Run(workplace, places, told)
+        self._run = Run(workplace, listed, told)
         if self._stopped:
             # While the list was being written down.
             self._run.stop()
@@ -292,18 +293,8 @@ class Batch:
         if self._run.halt is not None:
             raise self._run.halt
 
-    def _planned(self, jobs: Iterator[Job], ledger: Ledger) -> dict[str, int]:
-        """Put a list into the ledger, and return the place of each of its jobs."""
-        places: dict[str, int] = {}
-        hashes: dict[str, str] = {}
-
-        def plans() -> Iterator[Plan]:
-            for plan in planned(_hashed(jobs, hashes), number_copies=self._number_copies):
-                places[plan.key] = len(places)
-                yield plan
-
-        ledger.add(plans(), now=self._session.clock.time())
-        return places
+    def _listed(self, jobs: Iterator[Job], ledger: Ledger) -> Listed:
+        return list_jobs(ledger, jobs, number_copies=self._number_copies, now=self._session.clock.time())
 
     async def _finish(self) -> None:
         await self._run_ended()
@@ -314,17 +305,6 @@ class Batch:
     async def _run_ended(self) -> None:
         if self._ended is not None:
             await self._ended.wait()
-
-
-def _hashed(jobs: Iterator[Job], known: dict[str, str]) -> Iterator[tuple[Job, str | None]]:
-    """Yield jobs with the hash of what their reference holds, each file read once."""
-    for job in jobs:
-        if job.reference is not None and job.reference not in known:
-            try:
-                known[job.reference] = sha256_of(Path(job.reference))
-            except OSError as exc:
-                raise InputError(f"The reference {job.reference!r} cannot be read: {exc.strerror}.") from exc
-        yield job, None if job.reference is None else known[job.reference]
 
 
 def _reported(ledger: Ledger) -> BatchReport:

@@ -21,7 +21,6 @@ from aiml_music._sansio.models import BITRATES, SAMPLE_RATES, AudioSetting, Purp
 from aiml_music._sansio.order import EMBEDDED_FIELD, check_audio_setting, check_purpose
 from aiml_music.batch.joblist_rows import Place, Row, csv_rows, jsonl_rows, shown
 
-MAX_JOBS = 10_000
 MAX_LYRICS_BYTES = 1 << 20
 MAX_LABEL_CHARS = 200
 
@@ -60,22 +59,22 @@ class JobRow:
 def read_jobs(path: Path, *, on_bad_row: Callable[[InputError], None] | None = None) -> Iterator[JobRow]:
     """Yield the jobs of a list; paths in it are relative to its own folder. It reads files, and may block on a disk.
 
+    No more than a row is held, so a list may have any length.
+
     Args:
         path: `.csv` or `.tsv` with a header, or `.jsonl` or `.ndjson` with one object a line; UTF-8.
         on_bad_row: is given what is wrong with a row, and reading goes on behind it; None: the first one is raised.
 
     Raises:
-        InputError: a row cannot be used, or the list cannot be read, or holds no job, or more than 10,000.
+        InputError: a row cannot be used, or the list cannot be read, or holds no job.
     """
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise InputError(f"{shown(path.name)} is no list of jobs by its name.", hint="Name it .csv or .jsonl.")
-    count = 0
+    is_empty = True
     with _opened(path) as file:
         for row in read(file, path.name):
-            count += 1
-            if count > MAX_JOBS:
-                raise row.place.refused(None, f"more than {MAX_JOBS:,} jobs.", "Split the list.")
+            is_empty = False
             try:
                 job = job_of(row, path.parent)
             except InputError as error:
@@ -84,7 +83,7 @@ def read_jobs(path: Path, *, on_bad_row: Callable[[InputError], None] | None = N
                 on_bad_row(error)
             else:
                 yield job
-    if not count:
+    if is_empty:
         raise InputError(f"{path.name} holds no job.", hint="Write one job a row.")
 
 

@@ -7,6 +7,7 @@ where it raises. Nothing of the audio goes in here, and never the key.
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
@@ -76,6 +77,16 @@ class Ledger:
         """Its file."""
         return self._file.path
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all that is written inside durable at its end; what fails inside is taken back alone.
+
+        Raises:
+            LedgerError: none of it was written.
+        """
+        with self._lock, self._file.transaction():
+            yield
+
     def add(self, plans: Iterable[Plan], *, now: float) -> int:
         """Write down jobs, all of them or none; those that are there already stay as they are.
 
@@ -93,7 +104,7 @@ class Ledger:
             return sum(self._add(plan, now) for plan in plans)
 
     def _add(self, plan: Plan, now: float) -> bool:
-        if self._one(questions.HAS_KEY, plan.key):
+        if self.position(plan.key) is not None:
             return False
         job = plan.job
         names = candidates(job.label, job.lyrics or job.prompt or "", plan.key, plan.copy)
@@ -122,6 +133,15 @@ class Ledger:
             LedgerError: there is none with that key.
         """
         return next(self._read(rows.job_record, [self._job(key)]))
+
+    def position(self, key: str) -> int | None:
+        """Return the place of a job in the ledger, from 1; None where it has none.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        row = self._one(questions.POSITION, key)
+        return None if row is None else int(row["position"])
 
     def orphans(self, keys: Iterable[str]) -> Iterator[JobRecord]:
         """Yield the jobs that are in the ledger and not in a list.

@@ -82,6 +82,7 @@ class LedgerFile:
     _identity: tuple[int, int]
     _size: int = 0
     _trouble: str | None = None
+    _is_writing: bool = field(default=False, init=False)
     _process: int = field(factory=os.getpid, init=False)
 
     @classmethod
@@ -135,10 +136,7 @@ class LedgerFile:
         Raises:
             LedgerError: it was deleted, replaced or cut short, or its disk failed.
         """
-        trouble = "was opened before the process forked: it is its parent's" if os.getpid() != self._process else None
-        trouble = trouble or self._trouble
-        if trouble is not None:
-            raise LedgerError(f"The ledger {str(self.path)!r} {trouble}.")
+        self._check_trouble()
         try:
             found = self.path.lstat()
         except OSError as exc:
@@ -149,26 +147,66 @@ class LedgerFile:
             raise corrupt(self.path, "it was cut short")
         self._size = found.st_size
 
+    def _check_trouble(self) -> None:
+        trouble = "was opened before the process forked: it is its parent's" if os.getpid() != self._process else None
+        trouble = trouble or self._trouble
+        if trouble is not None:
+            raise LedgerError(f"The ledger {str(self.path)!r} {trouble}.")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Write what is written inside, whole and durably, or not at all.
 
+        One inside another is taken back alone if it fails, and is durable when the outer one is.
+
         Raises:
             LedgerError: it was not written, as far as the disk can be believed.
         """
+        if self._is_writing:
+            with told(self.path), self._noting_trouble(), self._part():
+                yield
+            return
         self.check()
-        with told(self.path):
+        with told(self.path), self._noting_trouble():
             self.connection.execute("BEGIN IMMEDIATE")
+            self._is_writing = True
             try:
                 yield
+                self._check_trouble()
                 self.connection.execute("COMMIT")
-            except BaseException as exc:
-                # A disk that failed to sync may say yes the next time, and have lost what it was given.
-                self._trouble = "had trouble with its disk, and must be opened anew" if _code(exc) == _IO else None
+            except BaseException:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._is_writing = False
         self.check()
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        if not self.connection.in_transaction:
+            # SQLite took all of it back, for what went wrong in another part: a savepoint would begin a new one.
+            raise LedgerError(f"What was to be written into {str(self.path)!r} together with this went wrong.")
+        self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK TO part")
+            raise
+        finally:
+            with suppress(sqlite3.Error):
+                self.connection.execute("RELEASE part")
+
+    @contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            # A disk that failed to sync may say yes the next time, and have lost what it was given.
+            if _code(exc) == _IO:
+                self._trouble = "had trouble with its disk, and must be opened anew"
+            raise
 
 
 def _connected(database: Path | str) -> sqlite3.Connection:
@@ -183,7 +221,7 @@ def _connected(database: Path | str) -> sqlite3.Connection:
     return connection
 
 
-def _code(exc: BaseException) -> str:
+def _code(exc: sqlite3.Error) -> str:
     # Extended codes have more words than the plain ones: SQLITE_IOERR_FSYNC.
     return "_".join(getattr(exc, "sqlite_errorname", "").split("_")[:2])
 

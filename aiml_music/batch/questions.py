@@ -38,7 +38,7 @@ JOBS = _STANDING_JOBS + "WHERE jobs.position > ? ORDER BY jobs.position LIMIT ?"
 JOBS_IN = (
     _STANDING_JOBS + "WHERE jobs.position > ? AND instr(?, ',' || last.state || ',') ORDER BY jobs.position LIMIT ?"
 )
-HAS_KEY = "SELECT 1 FROM jobs WHERE key = ?"
+POSITION = "SELECT position FROM jobs WHERE key = ?"
 HAS_NAME = "SELECT 1 FROM jobs WHERE folded = ?"
 
 _LINES = """

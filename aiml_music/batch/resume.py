@@ -3,7 +3,8 @@
 Nothing here asks the service for anything, and everything can be done again, should this process end as well.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,21 @@ def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None
         _Left(ledger, directory, record, now).settle()
     # Nothing hangs on these: what a failing disk does not list has time until another resume.
     with suppress(OSError):
-        for stray in directory.glob(f".*.{PREFIX}*.part"):
-            _clear(stray)
-        for stray in directory.glob(f".*.{PREFIX}*.ready"):
-            _tidy(stray)
+        strays = list(_strays(directory))
+        for stray in strays:
+            if stray.suffix == ".part":
+                _clear(stray)
+        for stray in strays:
+            if stray.suffix == ".ready":
+                _tidy(stray)
+
+
+def _strays(directory: Path) -> Iterator[Path]:
+    # One by one: of the files of a great batch, these are next to none.
+    with os.scandir(directory) as found:
+        for entry in found:
+            if entry.name.startswith(".") and f".{PREFIX}" in entry.name:
+                yield Path(entry)
 
 
 def _clear(part: Path) -> None:

@@ -5,7 +5,7 @@ Decides nothing: what a failure means, whether it is repeated and when to stop i
 
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 from attrs import define, field, frozen
 
+from aiml_music._io.publishing import hidden
 from aiml_music._sansio.batch.brake import Brake, Pause
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.records import JobRecord
@@ -25,6 +26,7 @@ from aiml_music._sansio.ports import Clock
 from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
+from aiml_music.batch.listing import Listed
 from aiml_music.batch.outcomes import JobOutcome, Told
 from aiml_music.batch.tokens import fresh
 
@@ -60,7 +62,7 @@ class Run:
     """A run under way.
 
     Args:
-        places: the index of each job in the list, by its key; None is every job of the ledger, by its position.
+        listed: where the jobs of the list stand in it; None is every job of the ledger, by its position.
         told: where outcomes go.
 
     Attributes:
@@ -69,7 +71,7 @@ class Run:
     """
 
     _workplace: Workplace
-    _places: Mapping[str, int] | None
+    _listed: Listed | None
     _told: Told
     _brake: Brake = field(factory=Brake, init=False)
     _stopped: bool = field(default=False, init=False)
@@ -88,8 +90,12 @@ class Run:
         async with anyio.create_task_group() as group:
             while page := await self._workplace.ledger.do(lambda _: next(pages, [])):
                 for record in page:
-                    if self._places is None or record.key in self._places:
+                    if self._place(record):
                         await self._next(record, slots, group)
+
+    def _place(self, record: JobRecord) -> int:
+        """Return where a job stands in the list, from 1; 0 where it is not in it."""
+        return record.position if self._listed is None else self._listed.at(record.position)
 
     async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
         if record.state is not JobState.PLANNED:
@@ -157,12 +163,12 @@ class Run:
             return await self._workplace.make(record, journal)
         except MusicError as error:
             if not isinstance(error, LedgerError):
-                await self._judge(journal, error)
+                await self._judge(record, journal, error)
             raise
         except BaseException:
             # Whoever stops a batch loses no verdict by it.
             with anyio.CancelScope(shield=True):
-                await self._judge(journal, None)
+                await self._judge(record, journal, None)
             raise
         finally:
             self.under_way.pop(record.key, None)
@@ -173,20 +179,19 @@ class Run:
             raise StoppedError("The batch was stopped before this call was made.")
         self.under_way[record.key] = record
 
-    async def _judge(self, journal: AttemptJournal, error: MusicError | None) -> None:
+    async def _judge(self, record: JobRecord, journal: AttemptJournal, error: MusicError | None) -> None:
         """Put into the ledger what an attempt came to, as far as this process can know.
 
         Args:
+            record: the job.
             journal: of the attempt.
             error: how it ended; None is a cancellation.
         """
-        for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
+        ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
+        # Then it is collected when the batch is resumed.
+        is_ready = await anyio.to_thread.run_sync(ready.is_file)
+        for mark in closing(journal.latest, error, is_ready=is_ready):
             await journal.mark(mark, **_evidence(error))
-
-    async def _is_ready(self, journal: AttemptJournal) -> bool:
-        """Say whether the track of an attempt is whole on the disk; then it is collected when the batch is resumed."""
-        directory = self._workplace.directory
-        return await anyio.to_thread.run_sync(lambda: any(directory.glob(f".*.{journal.attempt}.ready")))
 
     def _halts(self, error: MusicError) -> bool:
         """Stop for good where no other job could be done either."""
@@ -217,10 +222,9 @@ class Run:
     def _tell(
         self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
     ) -> None:
-        index = record.position - 1 if self._places is None else self._places[record.key]
         self._told.tell(
             JobOutcome(
-                index=index,
+                index=self._place(record) - 1,
                 label=record.label,
                 state=state,
                 path=self._workplace.directory / record.file_name,

@@ -15,7 +15,7 @@ from attrs import define, frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError
+from aiml_music._sansio.errors import BudgetExceededError, InputError, LedgerError, MusicError
 from aiml_music.batch.batch import Batch
 from aiml_music.cli.batch_board import BatchBoard
 from aiml_music.cli.batch_report import again_of, exit_of, next_command, say_standing, standing_document
@@ -111,7 +111,7 @@ async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> None:
     )
     async with client, opened:
         spent = (await opened.report()).totals.balance.spent
-        board = BatchBoard(screen=screen, jobs=len(wish.listed.jobs), spent=spent, under_way=lambda: opened.under_way)
+        board = BatchBoard(screen=screen, jobs=len(wish.listed.keys), spent=spent, under_way=lambda: opened.under_way)
         with board.shown():
             await _run(opened, wish.listed, board, ending, screen)
     ending.unwritten = opened.unwritten
@@ -129,8 +129,11 @@ async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Endin
 
     with _heeding_signals(interrupted):
         try:
-            async for outcome in opened.run(listed.jobs):
+            async for outcome in opened.run(listed.jobs()):
                 board.take(outcome)
+        except InputError:
+            # The list is another one than a moment ago, when it was checked; nothing of it was taken.
+            raise
         except MusicError as error:
             ending.stopped = error
 

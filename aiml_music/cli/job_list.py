@@ -1,12 +1,18 @@
 """The list of a batch, read and checked whole, before anything is sent."""
 
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import define, field, frozen
 
 from aiml_music._io.digest import sha256_of
+<<<<<<< HEAD
 from aiml_music._sansio.batch.job import Job, job_key, planned
 from aiml_music._sansio.catalogue import find_model, unknown_words
+=======
+from aiml_music._sansio.batch.job import Job, PlacesInMemory, Plan, job_key, planned
+>>>>>>> w_lean
 from aiml_music._sansio.errors import InputError
 from aiml_music.batch.joblist import JobRow, read_jobs
 from aiml_music.cli.faults import CommandError
@@ -17,19 +23,27 @@ _MOST_SHOWN = 20
 
 @frozen(kw_only=True)
 class JobList:
-    """A list in which every row can be used.
+    """A list in which every row can be used; of its jobs, no more than the keys are held.
 
     Attributes:
-        jobs: one for each row.
-        keys: what a ledger knows them by.
+        path: where it is.
+        keys: what a ledger knows its jobs by.
     """
 
-    jobs: tuple[Job, ...]
-    keys: frozenset[str]
+    path: Path
+    keys: PlacesInMemory
+
+    def jobs(self) -> Iterator[Job]:
+        """Read the list once more, and yield its jobs.
+
+        Raises:
+            InputError: it has changed meanwhile, and cannot be used any more.
+        """
+        return map(job_of, read_jobs(self.path))
 
 
 def job_list_of(path: Path, *, number_copies: bool, screen: Screen) -> JobList:
-    """Return the jobs of a list.
+    """Return a list, read to its end.
 
     Args:
         path: see `read_jobs`.
@@ -39,12 +53,13 @@ def job_list_of(path: Path, *, number_copies: bool, screen: Screen) -> JobList:
     Raises:
         CommandError: rows cannot be used, or the list cannot be read.
     """
-    check = _Check(number_copies=number_copies)
+    check = _Check(path=path, number_copies=number_copies)
     try:
-        for row in read_jobs(path, on_bad_row=lambda error: check.complain(error.message, error.hint)):
-            check.take(row)
+        for plan in planned(check.usable(), number_copies=True, places=check.places):
+            check.compare(plan)
     except InputError as error:
         check.complain(error.message, error.hint)
+<<<<<<< HEAD
     if check.complaints:
         raise _refused(path, check.complaints, screen)
     for name in dict.fromkeys(job.model for job, _ in check.jobs):
@@ -52,6 +67,11 @@ def job_list_of(path: Path, *, number_copies: bool, screen: Screen) -> JobList:
             screen.note(unknown_words(name))
     plans = planned(check.jobs, number_copies=number_copies)
     return JobList(jobs=tuple(job for job, _ in check.jobs), keys=frozenset(plan.key for plan in plans))
+=======
+    if check.wrong:
+        raise _refused(path, check, screen)
+    return JobList(path=path, keys=check.places)
+>>>>>>> w_lean
 
 
 def job_of(row: JobRow) -> Job:
@@ -77,33 +97,49 @@ def job_of(row: JobRow) -> Job:
 
 @define(kw_only=True)
 class _Check:
-    """What was found in a list so far."""
+    """What was found in a list so far.
 
+    Attributes:
+        wrong: how many things are wrong with it.
+        complaints: the first of them.
+        places: where its jobs stand in it.
+    """
+
+    path: Path
     number_copies: bool
+    wrong: int = 0
     complaints: list[str] = field(factory=list)
-    jobs: list[tuple[Job, str | None]] = field(factory=list)
-    _lines: dict[str, int] = field(factory=dict)
+    places: PlacesInMemory = field(factory=PlacesInMemory)
+    _rows: "array[int]" = field(factory=lambda: array("q"))
     _hashes: dict[Path, str] = field(factory=dict)
 
     def complain(self, message: str, hint: str | None = None) -> None:
-        self.complaints.append(f"{message} {hint}" if hint else message)
+        self.wrong += 1
+        if self.wrong <= _MOST_SHOWN:
+            self.complaints.append(f"{message} {hint}" if hint else message)
 
-    def take(self, row: JobRow) -> None:
-        try:
-            job, sha256 = job_of(row), self._hash_of(row.reference)
-        except InputError as error:
-            self.complain(f"{row.file}, line {row.line}: {error.message}", error.hint)
-            return
-        except OSError as error:
-            self.complain(f"{row.file}, line {row.line}, reference: it cannot be read: {error.strerror}.")
-            return
-        first = self._lines.setdefault(job_key(job, sha256), row.line)
-        if first != row.line and not self.number_copies:
+    def usable(self) -> Iterator[tuple[Job, str | None]]:
+        """Yield the jobs of rows that can be used, each with the hash of its reference."""
+        for row in read_jobs(self.path, on_bad_row=lambda error: self.complain(error.message, error.hint)):
+            where = f"{row.file}, line {row.line}"
+            try:
+                job, sha256 = job_of(row), self._hash_of(row.reference)
+            except InputError as error:
+                self.complain(f"{where}: {error.message}", error.hint)
+            except OSError as error:
+                self.complain(f"{where}, reference: it cannot be read: {error.strerror}.")
+            else:
+                self._rows.append(row.line)
+                yield job, sha256
+
+    def compare(self, plan: Plan) -> None:
+        """Find what is wrong with the latest job beside those before it."""
+        first = self.places.get(job_key(plan.job, plan.reference_sha256))
+        if first is not None and not self.number_copies:
             self.complain(
-                f"{row.file}, line {row.line}: the same track as in line {first}.",
+                f"{self.path.name}, line {self._rows[-1]}: the same track as in line {self._rows[first - 1]}.",
                 "Remove it, give it another label, or add --number-copies.",
             )
-        self.jobs.append((job, sha256))
 
     def _hash_of(self, reference: Path | None) -> str | None:
         if reference is None:
@@ -113,16 +149,16 @@ class _Check:
         return self._hashes[reference]
 
 
-def _refused(path: Path, complaints: list[str], screen: Screen) -> CommandError:
-    if len(complaints) == 1:
-        return CommandError(complaints[0], "Correct the list, and type the same command again: nothing was sent.")
-    for complaint in complaints[:_MOST_SHOWN]:
+def _refused(path: Path, check: _Check, screen: Screen) -> CommandError:
+    if check.wrong == 1:
+        return CommandError(check.complaints[0], "Correct the list, and type the same command again: nothing was sent.")
+    for complaint in check.complaints:
         screen.note(complaint)
-    left = len(complaints) - _MOST_SHOWN
-    if left > 0:
+    left = check.wrong - len(check.complaints)
+    if left:
         screen.note(f"... and {left:,} more.")
     return CommandError(
-        f"{len(complaints):,} things are wrong with {path.name}, as said above; nothing was sent.",
+        f"{check.wrong:,} things are wrong with {path.name}, as said above; nothing was sent.",
         "Correct the list, and type the same command again.",
-        {"complaints": complaints[:_MOST_SHOWN]},
+        {"complaints": check.complaints},
     )

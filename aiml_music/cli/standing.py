@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -69,7 +69,7 @@ def check_is_batch(directory: Path) -> None:
         raise CommandError(f"{str(directory)!r} {missing}.", "aiml-music batch JOBS -o DIRECTORY makes one.")
 
 
-def standing_of(directory: Path, keys: Collection[str] | None = None) -> Standing:
+def standing_of(directory: Path, keys: Container[str] | None = None) -> Standing:
     """Return how a batch stands.
 
     Args:
@@ -82,19 +82,30 @@ def standing_of(directory: Path, keys: Collection[str] | None = None) -> Standin
     """
     check_is_batch(directory)
     with Ledger.observe(directory) as ledger:
-        records = list(ledger.jobs())
-        return Standing(
-            directory=directory,
-            jobs=Counter(record.state for record in records),
-            listed=Counter(record.state for record in records if keys is None or record.key in keys),
-            balance=ledger.balance(),
-            in_doubt=tuple(_doubts(ledger, JobState.IN_DOUBT)),
-            lost=tuple(_doubts(ledger, JobState.PAID_LOST)),
-            refused=tuple(
-                (_name(record), _reason(ledger, record)) for record in records if record.state is JobState.REJECTED
-            ),
-            orphans=tuple(_name(record) for record in records if keys is not None and record.key not in keys),
-        )
+        return _told(directory, ledger, keys)
+
+
+def _told(directory: Path, ledger: Ledger, keys: Container[str] | None) -> Standing:
+    jobs, listed = Counter[JobState](), Counter[JobState]()
+    refused, orphans = [], []
+    for record in ledger.jobs():
+        jobs[record.state] += 1
+        if keys is None or record.key in keys:
+            listed[record.state] += 1
+        else:
+            orphans.append(_name(record))
+        if record.state is JobState.REJECTED:
+            refused.append((_name(record), _reason(ledger, record)))
+    return Standing(
+        directory=directory,
+        jobs=jobs,
+        listed=listed,
+        balance=ledger.balance(),
+        in_doubt=tuple(_doubts(ledger, JobState.IN_DOUBT)),
+        lost=tuple(_doubts(ledger, JobState.PAID_LOST)),
+        refused=tuple(refused),
+        orphans=tuple(orphans),
+    )
 
 
 def _name(record: JobRecord) -> str:

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
 
-from attrs import asdict, field, frozen
+from attrs import asdict, define, field, frozen
 
 from aiml_music._sansio import wire
 from aiml_music._sansio.catalogue import MUSIC_01, Model, ReferenceUse, find_model
@@ -233,25 +233,63 @@ class Plan:
     reference_sha256: str | None = None
 
 
-def planned(jobs: Iterable[tuple[Job, str | None]], *, number_copies: bool = False) -> Iterator[Plan]:
+class Places(Protocol):
+    """Where jobs stand in a list, from 1, by their keys."""
+
+    def get(self, key: str, /) -> int | None:
+        """Return the place of a job; None where it has none yet."""
+        ...
+
+    def __setitem__(self, key: str, place: int, /) -> None:
+        """Note the place of a job."""
+        ...
+
+
+@define(eq=False)
+class PlacesInMemory:
+    """Places for whoever has no ledger: some 200 bytes a job, however long its words."""
+
+    _places: dict[bytes, int] = field(factory=dict, init=False)
+
+    def get(self, key: str, /) -> int | None:
+        """See `Places`."""
+        return self._places.get(bytes.fromhex(key))
+
+    def __setitem__(self, key: str, place: int, /) -> None:
+        self._places[bytes.fromhex(key)] = place
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and bytes.fromhex(key) in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def planned(
+    jobs: Iterable[tuple[Job, str | None]], *, number_copies: bool = False, places: Places | None = None
+) -> Iterator[Plan]:
     """Give each job its key, one after the other.
 
     Args:
         jobs: each with the hash of its reference's content, or None.
         number_copies: make jobs that are asked for twice in the same words copies 1, 2 and so on.
+        places: is told the place of each, once the next one is asked for.
 
     Raises:
         InputError: a job is there twice, and `number_copies` is off.
     """
-    seen: dict[bytes, int] = {}
-    for position, (job, sha256) in enumerate(jobs, start=1):
-        key = job_key(job, sha256)
-        times = seen.get(digest := bytes.fromhex(key), 0)
-        if times and not number_copies:
+    places = PlacesInMemory() if places is None else places
+    # Only of those that are there more than once.
+    copies: dict[str, int] = {}
+    for place, (job, sha256) in enumerate(jobs, start=1):
+        first = job_key(job, sha256)
+        before = places.get(first)
+        if before is not None and not number_copies:
             raise InputError(
-                f"Job {position} ({job.label or 'without a label'}) is the same as job {times}.",
+                f"Job {place} ({job.label or 'without a label'}) is the same as job {before}.",
                 hint="Remove it, give it another label, or have copies numbered.",
             )
+<<<<<<< HEAD
         copy = times + 1 if number_copies else 1
         seen[digest] = copy if number_copies else position
         yield Plan(
@@ -261,3 +299,11 @@ def planned(jobs: Iterable[tuple[Job, str | None]], *, number_copies: bool = Fal
             cost=job.cost or 0,
             reference_sha256=sha256,
         )
+=======
+        copy = 1 if before is None else copies.get(first, 1) + 1
+        if copy > 1:
+            copies[first] = copy
+        key = first if copy == 1 else job_key(job, sha256, copy)
+        yield Plan(key=key, job=job, copy=copy, cost=job.cost, reference_sha256=sha256)
+        places[key] = place
+>>>>>>> w_lean
