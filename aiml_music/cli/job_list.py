@@ -7,12 +7,8 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from aiml_music._io.digest import sha256_of
-<<<<<<< HEAD
-from aiml_music._sansio.batch.job import Job, job_key, planned
-from aiml_music._sansio.catalogue import find_model, unknown_words
-=======
 from aiml_music._sansio.batch.job import Job, PlacesInMemory, Plan, job_key, planned
->>>>>>> w_lean
+from aiml_music._sansio.catalogue import find_model, unknown_words
 from aiml_music._sansio.errors import InputError
 from aiml_music.batch.joblist import JobRow, read_jobs
 from aiml_music.cli.faults import CommandError
@@ -59,19 +55,11 @@ def job_list_of(path: Path, *, number_copies: bool, screen: Screen) -> JobList:
             check.compare(plan)
     except InputError as error:
         check.complain(error.message, error.hint)
-<<<<<<< HEAD
-    if check.complaints:
-        raise _refused(path, check.complaints, screen)
-    for name in dict.fromkeys(job.model for job, _ in check.jobs):
-        if not find_model(name).known:
-            screen.note(unknown_words(name))
-    plans = planned(check.jobs, number_copies=number_copies)
-    return JobList(jobs=tuple(job for job, _ in check.jobs), keys=frozenset(plan.key for plan in plans))
-=======
     if check.wrong:
         raise _refused(path, check, screen)
+    for name in check.unknown:
+        screen.note(unknown_words(name))
     return JobList(path=path, keys=check.places)
->>>>>>> w_lean
 
 
 def job_of(row: JobRow) -> Job:
@@ -103,6 +91,7 @@ class _Check:
         wrong: how many things are wrong with it.
         complaints: the first of them.
         places: where its jobs stand in it.
+        unknown: models that the catalogue has not, in the order in which they come.
     """
 
     path: Path
@@ -110,6 +99,7 @@ class _Check:
     wrong: int = 0
     complaints: list[str] = field(factory=list)
     places: PlacesInMemory = field(factory=PlacesInMemory)
+    unknown: dict[str, None] = field(factory=dict)
     _rows: "array[int]" = field(factory=lambda: array("q"))
     _hashes: dict[Path, str] = field(factory=dict)
 
@@ -130,6 +120,8 @@ class _Check:
                 self.complain(f"{where}, reference: it cannot be read: {error.strerror}.")
             else:
                 self._rows.append(row.line)
+                if not find_model(job.model).known:
+                    self.unknown[job.model] = None
                 yield job, sha256
 
     def compare(self, plan: Plan) -> None:

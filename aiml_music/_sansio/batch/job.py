@@ -289,21 +289,9 @@ def planned(
                 f"Job {place} ({job.label or 'without a label'}) is the same as job {before}.",
                 hint="Remove it, give it another label, or have copies numbered.",
             )
-<<<<<<< HEAD
-        copy = times + 1 if number_copies else 1
-        seen[digest] = copy if number_copies else position
-        yield Plan(
-            key=key if copy == 1 else job_key(job, sha256, copy),
-            job=job,
-            copy=copy,
-            cost=job.cost or 0,
-            reference_sha256=sha256,
-        )
-=======
         copy = 1 if before is None else copies.get(first, 1) + 1
         if copy > 1:
             copies[first] = copy
         key = first if copy == 1 else job_key(job, sha256, copy)
-        yield Plan(key=key, job=job, copy=copy, cost=job.cost, reference_sha256=sha256)
+        yield Plan(key=key, job=job, copy=copy, cost=job.cost or 0, reference_sha256=sha256)
         places[key] = place
->>>>>>> w_lean
