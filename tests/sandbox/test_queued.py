@@ -127,8 +127,11 @@ def test_the_status_follows_the_clock(timed: Queue, clock: FakeClock) -> None:
 
 def test_a_quarter_of_the_latency_is_waited_and_another_worked() -> None:
     """So a sandbox without latency is done at once, and one as slow as the service takes its time."""
-    assert (Settings(latency=60).queue_seconds, Settings(latency=60).generating_seconds) == (15, 15)
-    assert (Settings(latency=60, queue_seconds=1).queue_seconds, Settings().generating_seconds) == (1, 0.5)
+    assert Settings().stages == (0.5, 0.5)
+    assert Settings(latency=60).stages == (15, 15)
+    assert Settings(latency=60, queue_seconds=0, generating_seconds=1).stages == (0, 1)
+    with pytest.raises(ValueError, match="queue_seconds"):
+        Settings(queue_seconds=-1)
 
 
 def test_another_server_goes_on_with_what_was_submitted(clock: FakeClock) -> None:
