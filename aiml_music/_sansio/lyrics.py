@@ -12,7 +12,9 @@ from aiml_music._sansio.errors import InputError
 
 LyricsCheck = Literal["warn", "refuse", "off"]
 
-_ALLOWED_CONTROLS = "\n\r\t"
+# Surrogates, and controls but tab and line ends: with a pattern, for a list has a hundred million characters.
+_UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_FIRST_SURROGATE = 0xD800
 # The provider refuses lyrics with too many invisible characters (its code 1042) without publishing the ratio.
 _INVISIBLE_RATIO = 0.1
 _PLACEHOLDER_ID = re.compile(r"(vocal|instrumental)-2025010100000000-[aA0]{8}", re.IGNORECASE)
@@ -43,11 +45,10 @@ def check_lyrics(lyrics: str, model: Model) -> tuple[str, tuple[str, ...]]:
         raise InputError(
             "The lyrics are empty.", hint="music-01 sings the lyrics it is given; write at least one word."
         )
-    for index, character in enumerate(lyrics):
-        kind = unicodedata.category(character)
-        if kind == "Cs" or (kind == "Cc" and character not in _ALLOWED_CONTROLS):
-            what = "a lone surrogate" if kind == "Cs" else "a control character"
-            raise InputError(f"The lyrics hold {what} (U+{ord(character):04X}) at index {index}.")
+    if found := _UNSENDABLE.search(lyrics):
+        number = ord(found[0])
+        what = "a lone surrogate" if number >= _FIRST_SURROGATE else "a control character"
+        raise InputError(f"The lyrics hold {what} (U+{number:04X}) at index {found.start()}.")
     text = lyrics.replace("\r\n", "\n").replace("\r", "\n")
     return text, tuple(_advice(text, model))
 
@@ -56,7 +57,7 @@ def _advice(text: str, model: Model) -> list[str]:
     advice = []
     if len(text) > model.lyrics_max_chars:
         advice.append(f"{len(text)} characters; {model.id} is documented for at most {model.lyrics_max_chars}")
-    invisible = sum(unicodedata.category(character) == "Cf" for character in text)
+    invisible = 0 if text.isascii() else sum(unicodedata.category(character) == "Cf" for character in text)
     if invisible > len(text) * _INVISIBLE_RATIO:
         advice.append(f"{invisible} of {len(text)} characters are invisible; the provider refuses too many")
     return advice + _accompaniment_advice(text.strip())
