@@ -14,7 +14,8 @@ import anyio
 import anyio.lowlevel
 from attrs import frozen
 
-from aiml_music._sansio import verdict
+from aiml_music._sansio import verdict, withdrawal
+from aiml_music._sansio.catalogue import Model
 from aiml_music._sansio.errors import MusicError
 from aiml_music._sansio.hexjson import HexAudioDecoder, HexDecodeError, JsonLimits
 from aiml_music._sansio.inflate import Encoding, Identity, InflateError, encoding_of
@@ -66,6 +67,8 @@ class Plan:
     client_request_id: str
     timeouts: Timeouts
     retry: RetryPolicy
+    model: Model | None = None
+    """What is asked for, where a model is."""
     limits: JsonLimits = JsonLimits()
     """How much of an answer is read."""
     unchanged: Reply | None = None
@@ -340,7 +343,8 @@ class Attempting:
         head, plan = exchange.head, self._plan
         body = await self._beginning_of(exchange)
         refusal = refusal_of_status(head, body, client_request_id=plan.client_request_id, secret=plan.key.reveal())
-        return verdict.of_refusal(self.evidence, refusal, self._asked_to_wait(head))
+        problem = verdict.of_refusal(self.evidence, refusal, self._asked_to_wait(head))
+        return withdrawal.explained(problem, refusal, plan.model)
 
     def _asked_to_wait(self, head: ResponseHead) -> float | None:
         return parse_retry_after(head.header("retry-after"), date=head.header("date"), now=self._clock.time())

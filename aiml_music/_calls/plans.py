@@ -18,7 +18,7 @@ from aiml_music._io.multipart import MultipartBody
 from aiml_music._io.reading import Guard
 from aiml_music._io.sources import SourceInput
 from aiml_music._sansio import order, wire
-from aiml_music._sansio.catalogue import UPLOAD_PATH, Model, UnknownModelWarning, unknown_words
+from aiml_music._sansio.catalogue import MUSIC_01, UPLOAD_PATH, Model, UnknownModelWarning, unknown_words
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.fields import ModelFields
 from aiml_music._sansio.hexjson import JsonLimits
@@ -84,8 +84,8 @@ async def generate_plan(
     plan = await _plan(
         options, Operation.GENERATE, row.generate_path, body, "application/json", timeouts, client_request_id
     )
-    if row.poll_path is not None:
-        plan = evolve(plan, course=_course(options, row, row.poll_path))
+    course = None if row.poll_path is None else _course(options, row, row.poll_path)
+    plan = evolve(plan, model=row, course=course)
     if asked.reference_audio is None:
         return plan
     guard = Guard()
@@ -160,7 +160,8 @@ async def upload_plan(
 ) -> Plan:
     """Return the plan of an upload; raises as `generate_plan`."""
     timeouts = options.timeouts_for_upload(body.length) if timeout is UNSET else check_timeout(timeout)
-    return await _plan(options, Operation.UPLOAD, UPLOAD_PATH, body, body.content_type, timeouts, client_request_id)
+    plan = await _plan(options, Operation.UPLOAD, UPLOAD_PATH, body, body.content_type, timeouts, client_request_id)
+    return evolve(plan, model=MUSIC_01)
 
 
 _A_PAGE = JsonLimits(max_bytes=1 << 20)

@@ -146,6 +146,7 @@ def _details_of(error: MusicError) -> dict[str, Any]:
 # The library speaks to people who write Python; these are the same things at a prompt.
 _WORDS = (
     (", or pass api_key=.", "."),
+    ("Pass model= one", "Pass --model one"),
     ("pass overwrite=True", "add --overwrite"),
     ("lyrics_check='warn'", "--lyrics-check warn"),
     ("Use https, or pass allow_insecure_http=True for a network you trust.", "Use https."),
