@@ -19,7 +19,7 @@ MOST_BYTES = 128 * 1024 * 1024
 
 _MOST_CHARS = 8192
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
-_HOST = re.compile(r"[0-9A-Za-z_.:%-]+")
+_HOST = re.compile(r"[0-9A-Za-z_.:-]+")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -44,7 +44,8 @@ class Reach:
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return all(_is_public(one) or (self.loopback and one.is_loopback) for one in (found, *_within(found)))
+        here = self.loopback and found.is_loopback
+        return here or (_is_public(found) and all(map(_is_public, _within(found))))
 
 
 def reach_of(base_url: str) -> Reach:
