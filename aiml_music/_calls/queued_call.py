@@ -125,10 +125,6 @@ class QueuedCall(Call):
         finally:
             await super().aclose()
 
-    @property
-    def _trace_id(self) -> str | None:
-        return super()._trace_id if self._polled is None else self._polled.trace_id
-
     async def _accept(self, reply: Reply) -> None:
         """Note the id before anything else is done: for the caller, and where there is one, in the journal."""
         submitted = read_submitted(reply.raw)

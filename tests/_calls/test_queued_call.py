@@ -24,7 +24,6 @@ from aiml_music import (
 )
 from aiml_music._calls.delivery import Target, deliver
 from aiml_music._calls.plans import checked_order, generate_plan
-from aiml_music._sansio.fields import ModelFields
 from aiml_music._sansio.options import UNSET
 from aiml_music.testing import FakeClock
 from tests.answers import GENERATION_ID, answer, chunked, envelope, finished, generated, head, kept
@@ -183,7 +182,7 @@ async def test_a_download_that_is_given_up_is_not_lost() -> None:
         if event.kind is EventKind.ANSWERED:
             coming.set()
 
-    half = [Send(head("200 OK", ("Content-Length", str(len(TRACK)))) + TRACK[:1000]), Hang()]
+    half: Script = [Send(head("200 OK", ("Content-Length", str(len(TRACK)))) + TRACK[:1000]), Hang()]
     with service([TAKEN], None, store=(half,)) as served:
         client = served.client(on_event=hear)
         generation = await client.submit(**SONG)
@@ -196,8 +195,9 @@ async def test_a_download_that_is_given_up_is_not_lost() -> None:
 async def journalled(served: Service, journal: Recorder) -> Track:
     """Make `song.mp3` in the journal's directory."""
     async with served.client() as client:
-        fields: ModelFields = {"prompt": SONG["prompt"]}
-        asked = checked_order(SONG["lyrics"], None, None, None, SONG["model"], None, "off", None, None, fields)
+        asked = checked_order(
+            SONG["lyrics"], None, None, None, SONG["model"], None, "off", None, None, {"prompt": SONG["prompt"]}
+        )
         plan = await generate_plan(client._options, asked, UNSET, "a1")
         target = Target(path=journal.directory / "song.mp3", overwrite=False, room_bytes=10_000, journal=journal)
         async with client._session.call(plan) as call:
@@ -292,6 +292,17 @@ async def test_a_service_that_is_throttling_is_left_in_peace() -> None:
         async with served.client(clock=clock) as client:
             await make(client)
     assert clock.slept == [10.0, 0.0, 40.0, 0.0]
+
+
+async def test_no_question_is_asked_that_would_come_too_late() -> None:
+    """A client that was asked for patience has it with all its calls, and says so at once."""
+    busy = answer(envelope(429, "slow down"), status="429 Busy", headers=[("Retry-After", "500")])
+    with service([busy]) as served:
+        async with served.client() as client:
+            for _ in range(2):
+                with pytest.raises(NotReadyError, match="not done within 100 s"):
+                    await client.collect(GENERATION_ID, timeout=100)
+        assert served.polls == 1
 
 
 async def test_two_generations_do_not_ask_at_once() -> None:
@@ -458,7 +469,7 @@ async def test_a_collecting_that_fails_claims_no_more_than_it_knows() -> None:
         assert (caught.value.outcome, caught.value.money) == (Outcome.ACCEPTED, money)
     with service([failed]) as served:
         async with served.client() as client:
-            with pytest.raises(MusicError, match="client.settle of the call that submitted it"):
+            with pytest.raises(MusicError, match="of the call that submitted it tells"):
                 await client.collect(GENERATION_ID, timeout=30, client_request_id="mine")
 
 
