@@ -77,10 +77,20 @@ def own(status: int) -> Script:
     return [answer(envelope(status, "no"), status=f"{status} Some Words")]
 
 
-LOST = {"error": InDoubtError, "outcome": Outcome.UNKNOWN, "money": MAYBE, "polls": 0, "is_accepted": False}
-NAMELESS = {"error": PayloadError, "outcome": Outcome.DAMAGED, "polls": 0, "is_accepted": False}
-WAITING = {"error": NotReadyError, "outcome": Outcome.ACCEPTED, "says": (GENERATION_ID, "client.collect(")}
-BROKEN = {"error": PayloadError, "outcome": Outcome.DAMAGED, "polls": 1}
+LOST: dict[str, Any] = {
+    "error": InDoubtError,
+    "outcome": Outcome.UNKNOWN,
+    "money": MAYBE,
+    "polls": 0,
+    "is_accepted": False,
+}
+NAMELESS: dict[str, Any] = {"error": PayloadError, "outcome": Outcome.DAMAGED, "polls": 0, "is_accepted": False}
+WAITING: dict[str, Any] = {
+    "error": NotReadyError,
+    "outcome": Outcome.ACCEPTED,
+    "says": (GENERATION_ID, "client.collect("),
+}
+BROKEN: dict[str, Any] = {"error": PayloadError, "outcome": Outcome.DAMAGED, "polls": 1}
 LONG = head("200 OK", ("Content-Length", str(len(TRACK))))
 
 FAULTS = [
