@@ -9,10 +9,14 @@ from aiml_music._calls.plans import read_plan
 from aiml_music._calls.session import Remembered, Session
 from aiml_music._sansio import account, verdict
 from aiml_music._sansio.account import AccountBalance, ModelInfo
+from aiml_music._sansio.hexjson import JsonLimits
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
 from aiml_music._sansio.retry import http_date
 
 T = TypeVar("T")
+
+# Of all models with their prices.
+_A_LIST = JsonLimits(max_bytes=8 << 20, max_envelope_bytes=8 << 20)
 
 
 async def balance(session: Session, options: Options, timeout: TimeoutInput | Unset) -> AccountBalance:
@@ -55,7 +59,7 @@ async def _asked(
     *,
     remembers: bool = False,
 ) -> T:
-    plan = await read_plan(options, path, query, _limits(options, timeout))
+    plan = await read_plan(options, path, query, _limits(options, timeout), limits=_A_LIST)
     known = session.remembered.get(plan.request.url) if remembers else None
     if known is not None:
         request = evolve(plan.request, headers=(*plan.request.headers, ("if-none-match", known.etag)))

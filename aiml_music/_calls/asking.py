@@ -12,11 +12,15 @@ from attrs import evolve
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
 from aiml_music._io.bodies import BytesBody
 from aiml_music._sansio import acceptance, verdict, wire
+from aiml_music._sansio.json_envelope import JsonLimits
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.polling import POLL_SECONDS, Course, Next, Turnstile, Watch
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.queued import Polled, State, read_polled
 from aiml_music._sansio.verdict import Evidence, Problem
+
+# More than any answer to a question says.
+_LIMITS = JsonLimits(max_bytes=1 << 20)
 
 
 class Asking:
@@ -148,7 +152,9 @@ class Asking:
             body=BytesBody(b""),
             client_request_id=request_id,
             timeouts=evolve(self._plan.timeouts, total=POLL_SECONDS),
+            limits=_LIMITS,
             course=None,
+            let_go=None,
         )
 
     @property

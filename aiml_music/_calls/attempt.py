@@ -48,11 +48,6 @@ _REFUSAL_SECONDS = 5.0
 # How long the end of an answer may take once its document is whole.
 _END_SECONDS = 1.0
 _BOM = b"\xef\xbb\xbf"
-# The list of all models with their prices is the longest answer that is no track.
-_LIMITS = {
-    Operation.READ: JsonLimits(max_bytes=8 << 20, max_envelope_bytes=8 << 20),
-    Operation.POLL: JsonLimits(max_bytes=1 << 20),
-}
 _NOT_MODIFIED = 304
 
 
@@ -71,6 +66,8 @@ class Plan:
     client_request_id: str
     timeouts: Timeouts
     retry: RetryPolicy
+    limits: JsonLimits = JsonLimits()
+    """How much of an answer is read."""
     unchanged: Reply | None = None
     """What an answer of 304 stands for, where an earlier one is remembered."""
     course: Course | None = None
@@ -128,7 +125,7 @@ class Attempting:
         self._exchange: Exchange | None = None
         self._floor = Floor(plan.timeouts.idle)
         self._encoding: Encoding = Identity()
-        self._decoder = HexAudioDecoder(limits=_LIMITS.get(plan.operation, JsonLimits()))
+        self._decoder = HexAudioDecoder(limits=plan.limits)
         self._recognised = False
         self._beginning = b""
         self._whole_since: float | None = None

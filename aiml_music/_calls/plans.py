@@ -21,6 +21,7 @@ from aiml_music._sansio import order, wire
 from aiml_music._sansio.catalogue import UPLOAD_PATH, Model, UnknownModelWarning, unknown_words
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.fields import ModelFields
+from aiml_music._sansio.hexjson import JsonLimits
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference
 from aiml_music._sansio.options import UNSET, Options, TimeoutInput, Timeouts, Unset, check_timeout
@@ -162,7 +163,17 @@ async def upload_plan(
     return await _plan(options, Operation.UPLOAD, UPLOAD_PATH, body, body.content_type, timeouts, client_request_id)
 
 
-async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]], timeouts: Timeouts) -> Plan:
+_A_PAGE = JsonLimits(max_bytes=1 << 20)
+
+
+async def read_plan(
+    options: Options,
+    path: str,
+    query: Sequence[tuple[str, str]],
+    timeouts: Timeouts,
+    *,
+    limits: JsonLimits = _A_PAGE,
+) -> Plan:
     """Return the plan of a look into the account; raises as `generate_plan`."""
     request_id = str(uuid.uuid4())
     return Plan(
@@ -175,6 +186,7 @@ async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]
         client_request_id=request_id,
         timeouts=timeouts,
         retry=options.retry,
+        limits=limits,
     )
 
 

@@ -299,5 +299,5 @@ def _object(fields: Mapping[str, Any], name: str, place: Place) -> Mapping[str, 
 def _extra_body(fields: Mapping[str, Any], place: Place, model: Model) -> Mapping[str, Any]:
     extra = _object(fields, "extra_body", place) or {}
     with _told(place, "extra_body"):
-        wire.check_extra_body(model, extra)
+        wire.check_extra_body(model, extra, given=[name for name in FIELD_NAMES if fields.get(name) is not None])
     return extra

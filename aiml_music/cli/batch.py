@@ -78,7 +78,8 @@ def batch(
 
     The columns of a list are label, lyrics or lyrics_file, reference with
     purpose, or refer_voice and refer_instrumental, and format, sample_rate,
-    bitrate and model. It is checked whole before anything is sent.
+    bitrate and model; and prompt, seed and every other field of a model by
+    its name. It is checked whole before anything is sent.
 
     Ctrl-C once: nothing more is sent, and what is under way comes in. Ctrl-C
     twice ends at once.

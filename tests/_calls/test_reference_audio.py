@@ -74,7 +74,6 @@ async def test_whatever_an_upload_takes_can_be_sent_along(tmp_path: Path, kind: 
         (SHORT, "The reference lasts 5.0 s; the service takes at least 6 s and at most 360 s."),
         (b"%PDF-1.7", "The reference is neither WAV nor MP3"),
         (b"", "The reference has no bytes to send."),
-        (bytes(50_000_001), "The reference has more than 50,000,000 bytes."),
         ("no such file.mp3", "'no such file.mp3' cannot be read"),
         (7, "A reference cannot be a int."),
     ],
@@ -87,6 +86,16 @@ async def test_what_the_model_would_not_take_is_not_sent(source: Any, complaint:
     assert isinstance(error, InputError)
     assert error.message.startswith(complaint)
     assert server.connections == 0
+
+
+async def test_a_file_may_have_fifty_megabytes(tmp_path: Path) -> None:
+    """What is larger is not even read."""
+    path = tmp_path / "song.mp3"
+    with path.open("wb") as file:
+        file.truncate(50_000_001)
+    async with AsyncMusicClient(api_key="key") as client:
+        with pytest.raises(InputError, match=r"song\.mp3' has more than 50,000,000 bytes\."):
+            await planned(client, path)
 
 
 async def test_a_call_lets_go_of_it_when_it_has_ended(tmp_path: Path) -> None:

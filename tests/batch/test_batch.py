@@ -186,6 +186,38 @@ async def test_a_budget_is_kept(tmp_path: Path) -> None:
     assert {label: (one.index, one.state) for label, one in made.items()} == {"a": (0, DONE), "b": (1, DONE)}
 
 
+async def test_a_budget_holds_nothing_whose_price_nobody_knows(tmp_path: Path) -> None:
+    """Such a job is refused at its turn, and stays planned; the others are made."""
+    rain = Job(label="b", model="google/lyria2", prompt="rain")
+    with ScriptedTransport(TRACK, TRACK) as transport:
+        async with patient_client(transport) as client:
+            made = await carried_out(client, tmp_path, [job("a"), rain, job("c")], budget="1")
+    assert [made[label].state for label in "abc"] == [DONE, PLANNED, DONE]
+    error = made["b"].error
+    assert isinstance(error, InputError)
+    assert error.message == "What google/lyria2 costs is not known, and no budget can hold it."
+    assert records(tmp_path)["b"].cost == 0
+    assert records(tmp_path)["b"].file_name == "b.wav"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(b"something else", "holds something else"), (b"no audio", "neither WAV nor MP3")]
+)
+async def test_what_goes_into_a_request_must_be_what_it_was(tmp_path: Path, content: bytes, complaint: str) -> None:
+    """A file that changed since its job was planned, or is no audio, is not sent."""
+    reference, directory = tmp_path / "one.mp3", tmp_path / "songs"
+    reference.write_bytes(b"no audio")
+    cover = Job(label="b", model="minimax/music-cover", prompt="a slow waltz", reference=str(reference))
+    with ScriptedTransport(
+        on_generate(finished_track(), on_arrival=lambda: reference.write_bytes(content))
+    ) as transport:
+        async with patient_client(transport) as client:
+            made = await carried_out(client, directory, [job("a"), cover])
+    assert [made[label].state for label in "ab"] == [DONE, PLANNED]
+    assert complaint in str(made["b"].error)
+    assert records(directory)["b"].reference_sha256
+
+
 async def test_a_batch_stops_by_itself_where_money_goes_and_no_tracks_come(tmp_path: Path) -> None:
     """Three calls in doubt are enough; the rest waits, and what it waits for is said."""
     with ScriptedTransport(*[on_generate(gateway_page())] * 3) as transport:

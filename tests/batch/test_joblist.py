@@ -270,3 +270,77 @@ def test_a_list_without_end_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"line 10001: more than 10,000 jobs\. "):
         list(read())
+
+
+ADDRESS = "https://example.com/a.mp3"
+CSV_OF_MODELS = """\
+label,model,prompt,lyrics,reference,reference_audio_url,seed,seconds_total,steps,music_length_ms,is_instrumental,format
+one,minimax/music-2.0,a slow waltz,la la la la,,,,,,,,wav
+two,google/lyria2,rain,,,, 7 ,,,,,
+three,stable-audio,rain,,,,,30.0,100,,,
+four,elevenlabs/eleven_music,rain,,,,,,,"10000",,
+five,minimax/music-2.6,a slow waltz,,,,,,,,TRUE,
+six,minimax-music,,la,,https://example.com/a.mp3,,,,,,
+seven,minimax/music-cover,a slow waltz,,song.mp3,,,,,,,
+eight,somebody/sings,,la,,,,,5,,no,
+"""
+
+
+def test_a_list_may_ask_for_every_model(tmp_path: Path) -> None:
+    """A column for each field; its cells are what the field is, and empty ones are not there."""
+    (tmp_path / "song.mp3").write_bytes(b"any")
+    made = {row.label: row for row in jobs(tmp_path, CSV_OF_MODELS)}
+    assert {label: dict(row.fields) for label, row in made.items()} == {
+        "one": {"prompt": "a slow waltz"},
+        "two": {"prompt": "rain", "seed": 7},
+        "three": {"prompt": "rain", "seconds_total": 30, "steps": 100},
+        "four": {"prompt": "rain", "music_length_ms": 10_000},
+        "five": {"prompt": "a slow waltz", "is_instrumental": True},
+        "six": {"reference_audio_url": ADDRESS},
+        "seven": {"prompt": "a slow waltz"},
+        "eight": {"steps": 5, "is_instrumental": False},
+    }
+    assert [row.lyrics for row in made.values()] == ["la la la la", None, None, None, None, "la", None, "la"]
+    assert made["one"].audio_setting == AudioSetting(format="wav")
+    assert (made["seven"].reference, made["seven"].purpose) == (tmp_path / "song.mp3", None)
+
+
+def test_json_says_the_same(tmp_path: Path) -> None:
+    """Numbers and flags as such; also where somebody put them in quotes."""
+    line = {"model": "google/lyria2", "prompt": "rain", "seed": 7, "steps": None, "lyrics": None, "refer_voice": None}
+    assert job(tmp_path, **line).fields == {"prompt": "rain", "seed": 7}
+    assert job(tmp_path, **line | {"seed": "7"}).fields == {"prompt": "rain", "seed": 7}
+
+
+def test_a_row_that_its_model_does_not_take_is_refused(tmp_path: Path) -> None:
+    """By file and line, and by the field where it is one alone."""
+    (tmp_path / "a.mp3").write_bytes(b"any")
+    lyria = {"model": "google/lyria2", "prompt": "rain", "lyrics": None, "refer_voice": None}
+    cover = lyria | {"model": "minimax/music-cover", "prompt": "a slow waltz"}
+    for changes, said in (
+        ({"lyrics": "la"}, "songs.jsonl, line 1: google/lyria2 takes no lyrics. Models that do: music-01"),
+        ({"prompt": None}, "line 1: google/lyria2 needs prompt."),
+        ({"seed": "often"}, "line 1, seed: 'often' is no whole number."),
+        ({"seed": -1}, "line 1: seed is -1; google/lyria2 takes at least 0."),
+        ({"seed": 1.5}, "line 1: seed must be a whole number, not float."),
+        ({"is_instrumental": "perhaps"}, "line 1, is_instrumental: 'perhaps' is neither true nor false."),
+        ({"format": "wav"}, "line 1, format: google/lyria2 takes no audio_setting; it comes as wav. Leave it out."),
+        ({"reference": "a.mp3"}, "line 1, reference: google/lyria2 takes no file as its reference. Leave it empty."),
+        ({"refer_voice": VOICE}, "line 1: google/lyria2 takes no refer_voice."),
+        ({"purpose": "song"}, "line 1, purpose: there is no reference"),
+        ({"promptt": "x"}, "line 1: 'promptt' is unknown. Write 'prompt'."),
+    ):
+        assert said in refused(tmp_path, **lyria | changes)
+    assert "line 1: minimax/music-cover needs reference_audio_url." in refused(tmp_path, **cover)
+    covered = cover | {"reference": "a.mp3"}
+    assert job(tmp_path, **covered).reference == tmp_path / "a.mp3"
+    assert "line 1, purpose: a reference of minimax/music-cover has none." in refused(
+        tmp_path, **covered, purpose="song"
+    )
+    short = lyria | {"model": "minimax/music-2.0", "lyrics": "la", "prompt": "a slow waltz"}
+    assert "line 1, lyrics: lyrics has 2 characters; minimax/music-2.0 takes 10 to" in refused(tmp_path, **short)
+    nobody = lyria | {"model": "somebody/sings", "seed": [1], "extra_body": {"x": 1}}
+    assert job(tmp_path, **nobody).fields == {"prompt": "rain", "seed": [1]}
+    assert "line 1, extra_body: extra_body repeats prompt:" in refused(
+        tmp_path, **nobody | {"extra_body": {"prompt": 1}}
+    )

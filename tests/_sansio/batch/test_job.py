@@ -1,16 +1,17 @@
 """A job is checked when it is made, and known by what decides its track."""
 
+import json
 from pathlib import PurePath
 from typing import Any
 
 import pytest
 
 from aiml_music._sansio.batch.job import Job, Plan, job_key, planned
+from aiml_music._sansio.catalogue import find_model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import AudioSetting, Purpose
+from tests.model_rows import ADDRESS, INSTRUMENTAL, NAMES, VOICE, plain_arguments, split
 
-VOICE = "vocal-2025082518145625-6XW9wCOF"
-INSTRUMENTAL = "instrumental-2025082518145625-vCCEiiES"
 HASH, OTHER_HASH = "ab" * 32, "cd" * 32
 
 
@@ -155,3 +156,75 @@ def test_jobs_are_planned_one_by_one() -> None:
     """A list of a hundred thousand is never whole in memory."""
     plans = planned((job(label=str(number)), None) for number in range(10**9))
     assert next(plans).job.label == "0"
+
+
+COVER = "minimax/music-cover"
+
+
+def plain(model: str, **changes: Any) -> Job:
+    arguments = plain_arguments(model)
+    if model == COVER:
+        arguments["reference"] = "a.mp3"
+        del arguments["reference_audio_url"]
+    own = {name: arguments.pop(name) for name in ("prompt", "reference") if name in arguments}
+    return Job(**({"model": model} | split(arguments) | own | changes))
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_every_model_can_be_a_job(model: str) -> None:
+    """It is written down and read again, costs what the row says, and orders what a call would."""
+    made, row = plain(model), find_model(model)
+    assert Job.from_json(made.to_json()) == made
+    assert made.cost == row.price_credits
+    assert made.audio_format == (row.audio_format or "mp3")
+    assert made.embeds_reference is (model == COVER)
+    asked = made.order(made.refer_voice, made.refer_instrumental)
+    assert asked.reference_audio == ("a.mp3" if model == COVER else None)
+    assert json.loads(asked.payload)["model"] == model
+    (plan,) = planned([(made, HASH if made.reference else None)])
+    assert plan.cost == (row.price_credits or 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "complaint"),
+    [
+        ("google/lyria2", {"lyrics": "la"}, "google/lyria2 takes no lyrics"),
+        ("google/lyria2", {"prompt": None}, "google/lyria2 needs prompt"),
+        ("google/lyria2", {"refer_voice": VOICE}, "google/lyria2 takes no refer_voice"),
+        ("google/lyria2", {"reference": "a.mp3"}, "google/lyria2 takes no file as its reference"),
+        ("google/lyria2", {"purpose": "song"}, "there is no reference"),
+        ("google/lyria2", {"fields": {"seed": -1}}, "seed is -1"),
+        ("google/lyria2", {"fields": {"steps": 1}}, "google/lyria2 takes no steps"),
+        ("google/lyria2", {"fields": {"prompt": "x"}}, "fields holds prompt: use the argument"),
+        ("google/lyria2", {"fields": ["seed"]}, "fields must be a mapping, not list"),
+        ("google/lyria2", {"fields": {"seed": object()}}, "fields holds a value that JSON has no word for"),
+        ("google/lyria2", {"audio_setting": {}}, "google/lyria2 takes no audio_setting"),
+        (COVER, {"reference": None}, "minimax/music-cover needs reference_audio_url"),
+        (COVER, {"purpose": "song"}, "A reference of minimax/music-cover has no purpose"),
+        (COVER, {"fields": {"reference_audio_url": ADDRESS}}, "Give either reference_audio= or"),
+        ("somebody/sings", {"reference": "a.mp3"}, "somebody/sings takes no file as its reference"),
+    ],
+)
+def test_a_job_that_its_model_does_not_take_is_refused(model: str, changes: dict[str, Any], complaint: str) -> None:
+    """Before a batch begins, as a call would be."""
+    with pytest.raises(InputError, match=complaint):
+        plain(model, **changes)
+
+
+def test_fields_that_are_none_are_not_there() -> None:
+    """As arguments that are None are not."""
+    assert plain("google/lyria2", fields={"seed": None}).fields == {}
+    assert job_key(plain("google/lyria2", fields={"seed": None})) == job_key(plain("google/lyria2", fields={}))
+
+
+def test_the_key_is_of_the_model_s_fields_too() -> None:
+    """Another description, or another seed, is another track."""
+    lyria = "google/lyria2"
+    keys = [
+        *(job_key(plain(lyria, **changes)) for changes in ({}, {"prompt": "snow"}, {"fields": {"seed": 1}})),
+        *map(job_key, (plain(lyria, fields={"seed": 0}), plain("stable-audio"))),
+        *(job_key(plain(COVER), content) for content in (HASH, OTHER_HASH)),
+    ]
+    assert len(set(keys)) == len(keys)
+    one, other = {"seed": 0, "negative_prompt": "x"}, {"negative_prompt": "x", "seed": 0}
+    assert job_key(plain(lyria, fields=one)) == job_key(plain(lyria, fields=other))
