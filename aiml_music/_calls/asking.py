@@ -12,7 +12,7 @@ from attrs import evolve
 from aiml_music._calls.attempt import Attempting, EndedBadlyError, Plan
 from aiml_music._io.bodies import BytesBody
 from aiml_music._sansio import acceptance, verdict, wire
-from aiml_music._sansio.json_envelope import JsonLimits
+from aiml_music._sansio.hexjson import JsonLimits
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.polling import POLL_SECONDS, Course, Next, Turnstile, Watch
 from aiml_music._sansio.ports import Clock, Transport
