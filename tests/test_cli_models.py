@@ -145,5 +145,8 @@ def test_a_list_of_models_nobody_knows_says_so_once(tmp_path: Path) -> None:
     listed = job_list_of(
         path, number_copies=False, screen=Screen(Streams(stdin=io.StringIO(), stdout=io.StringIO(), stderr=err))
     )
-    assert [(job.label, job.prompt, dict(job.fields)) for job in listed.jobs] == [("a", "rain", {}), ("b", "rain", {})]
+    assert [(job.label, job.prompt, dict(job.fields)) for job in listed.jobs()] == [
+        ("a", "rain", {}),
+        ("b", "rain", {}),
+    ]
     assert err.getvalue().count("somebody/sings is no model this library knows") == 1

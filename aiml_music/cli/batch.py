@@ -127,7 +127,7 @@ async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Endin
         else:
             opened.abort()
             screen.tell(
-                "Ending: ", "tracks that are coming in have half a minute; others are left, accepted or in doubt."
+                "Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt."
             )
 
     with _heeding_signals(interrupted):
