@@ -75,3 +75,22 @@ def uploaded(**changes: Any) -> dict[str, Any]:
         "base_resp": {"status_code": 0, "status_msg": "success"},
         **changes,
     }
+
+
+GENERATION_ID = "7a1c4f0e-1b1f-4a57-9d0e-2f6d3c1b5a77:minimax/music-2.0"
+
+
+def accepted(**changes: Any) -> dict[str, Any]:
+    """Return the service's document for a generation that it has taken under an id."""
+    return {"id": GENERATION_ID, "status": "queued", **changes}
+
+
+def finished(url: str, **changes: Any) -> dict[str, Any]:
+    """Return the service's document for such a generation that is done."""
+    return {"id": GENERATION_ID, "status": "completed", "audio_file": {"url": url}, **changes}
+
+
+def kept(content: bytes, *headers: tuple[str, str], status: str = "200 OK") -> Send:
+    """Return the answer of the host of a track, which calls it whatever it likes."""
+    kind = (("Content-Type", "application/octet-stream"), ("Content-Length", str(len(content))))
+    return Send(head(status, *kind, *headers) + content)

@@ -42,6 +42,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 _BOTH_TRANSPORTS = {
     "tests._io.test_transport",
     "tests._io.test_framing",
+    "tests._io.test_reach",
     "tests._io.test_tls",
     "tests._io.test_proxies",
     "tests._io.test_proxy_process",

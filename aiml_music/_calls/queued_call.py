@@ -42,6 +42,7 @@ class QueuedCall(Call):
         self._turnstile = turnstile
         self.generation_id = course.generation_id
         self._usage = Tracing()
+        self._is_confirmed = False
         self._polled: Polled | None = None
         self._url: str | None = None
         self._asking: Asking
@@ -106,6 +107,7 @@ class QueuedCall(Call):
         return evolve(
             sent,
             generation_id=self.generation_id,
+            is_confirmed=self._is_confirmed,
             tracing=evolve(
                 sent.tracing,
                 credits_used=self._usage.credits_used or sent.tracing.credits_used,
@@ -129,7 +131,7 @@ class QueuedCall(Call):
     async def _accept(self, reply: Reply) -> None:
         """Note the id before anything else is done: for the caller, and where there is one, in the journal."""
         submitted = read_submitted(reply.raw)
-        self.generation_id, self._usage = submitted.id, submitted.usage
+        self.generation_id, self._usage, self._is_confirmed = submitted.id, submitted.usage, True
         trouble = self.journal_trouble
         if self.journal is not None and submitted.id is not None and trouble is None:
             try:
@@ -230,6 +232,7 @@ class QueuedCall(Call):
         if isinstance(what, Problem):
             self._tell(EventKind.POLLED, problem=what.message)
             return
+        self._is_confirmed = True
         self._usage = Tracing(
             credits_used=what.usage.credits_used or self._usage.credits_used,
             usd_spent=what.usage.usd_spent or self._usage.usd_spent,

@@ -100,9 +100,11 @@ def of_refused_address(evidence: Evidence, url: str, reason: str) -> Problem:
         reason: why, a clause without a full stop.
     """
     return evolve(
-        of_broken_answer(evidence, f"the address of the track is not fetched, for {reason}"),
+        of_broken_answer(
+            evidence, f"the address of the track of {evidence.generation_id} is not fetched, for {reason}"
+        ),
         phase=Phase.READ,
-        hint=f"The address was {clean(url, max_chars=_LINK_CHARS)}",
+        hint=f"{_hint(evidence)} The address was {clean(url, max_chars=_LINK_CHARS)}",
     )
 
 

@@ -72,6 +72,8 @@ class Evidence:
     """An id is wanted, and the audio comes later."""
     generation_id: str | None = None
     """Under which the service has taken the request."""
+    is_confirmed: bool = False
+    """The service itself has given that id, or answered for it."""
 
     def judge(self, answer: Answer, *, unproven: bool = False) -> tuple[Outcome, Money]:
         """Return outcome and money for an answer of this kind."""
@@ -80,9 +82,8 @@ class Evidence:
         if self.generation_id is not None:
             if outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
                 outcome = Outcome.ACCEPTED
-            # Charged when it was taken, so that a zero is no price but one that is not stated yet. What somebody else
-            # paid, who then handed on the id, is not known here.
-            return outcome, money_of(outcome, credits_used=used or None, unproven=self.operation is Operation.POLL)
+            # Charged when it was taken, so that a zero is no price but one that is not stated yet.
+            return outcome, money_of(outcome, credits_used=used or None, unproven=not self.is_confirmed)
         if self.operation in _FREE:
             return outcome, Money.NO
         if used and outcome is Outcome.NOT_SENT:
