@@ -59,7 +59,7 @@ def _advice(text: str, model: Model, field: Field) -> list[str]:
     advice = []
     if field.most is not None and len(text) > field.most:
         advice.append(f"{len(text)} characters; {model.id} is documented for at most {field.most}")
-    invisible = sum(unicodedata.category(character) == "Cf" for character in text)
+    invisible = 0 if text.isascii() else sum(unicodedata.category(character) == "Cf" for character in text)
     if invisible > len(text) * _INVISIBLE_RATIO:
         advice.append(f"{invisible} of {len(text)} characters are invisible; the provider refuses too many")
     return advice + (_accompaniment_advice(text.strip()) if model.accompaniment_marks else [])

@@ -41,6 +41,7 @@ SECTIONS = {
     "uploads": ("upload", "slow upload", "uploads"),
     "decoder": ("decoder",),
     "import": ("import",),
+    "batches": ("marks", "lists"),
 }
 """What can be asked for alone, and what is measured for it."""
 
@@ -66,6 +67,8 @@ class Scale:
         imports: what is imported, by how it is written; the first is the unit.
         import_repeats: how often it is imported.
         decoder_rounds: how often a document is decoded.
+        marked: jobs whose marks are counted.
+        lists: how many jobs are in a list, few and many.
     """
 
     alone: bool = True
@@ -84,6 +87,8 @@ class Scale:
     imports: tuple[str, ...]
     import_repeats: int
     decoder_rounds: int
+    marked: int
+    lists: tuple[int, int]
 
 
 BARE, IMPORT_OURS = "pass", "import aiml_music"
@@ -111,6 +116,8 @@ FULL = Scale(
     ),
     import_repeats=9,
     decoder_rounds=25,
+    marked=100,
+    lists=(10_000, 100_000),
 )
 QUICK = Scale(
     alone=False,
@@ -128,6 +135,8 @@ QUICK = Scale(
     imports=(BARE, IMPORT_OURS),
     import_repeats=1,
     decoder_rounds=1,
+    marked=3,
+    lists=(5, 10),
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from tests.benchmarks.batches import ALONE, STEPS, TOGETHER
 from tests.benchmarks.cases import BARE, IMPORT_OURS, Scale
 from tests.benchmarks.figures import GIGA, KIB, MEGA, MILLI, Figures, grown, ratio
 from tests.benchmarks.kinds import AIOHTTP_JSON, FLOOR, OURS
@@ -37,6 +38,10 @@ BECAUSE = {
     "uploads memory": "",
     "uploads stall": "",
     "import": "",
+    "syncs alone": "a mark is a commit of SQLite with a rollback journal, and that is five: the journal twice, its "
+    "directory, the ledger, and the journal's end",
+    "syncs together": "",
+    "list memory": "",
 }
 
 Value = Callable[[Figures], float]
@@ -67,10 +72,10 @@ class Goal:
             value = self.value(figures)
         except KeyError:
             return [*head, "-", "not measured here"]
-        return [*head, f"{value:.3g} {self.unit}", self._verdict(value)]
+        return [*head, f"{value:.3g} {self.unit}".strip(), self._verdict(value)]
 
     def _at_most(self, limit: float) -> str:
-        return f"≤ {limit:g} {self.unit}"
+        return f"≤ {limit:g} {self.unit}".strip()
 
     def _verdict(self, value: float) -> str:
         if value > self.limit:
@@ -145,6 +150,18 @@ def of_the_rest(scale: Scale) -> list[Goal]:
         Goal("uploads memory", each, 1, None, "MB", growth("uploads", MEGA * scale.uploads)),
         Goal("uploads stall", f"{together}: {stall}", 5, None, "ms", lag("uploads", "max")),
         Goal("import", f"`{IMPORT_OURS}`, over bare Python", 40, 20, "ms", lambda f: _imported(f) / MILLI),
+        *of_batches(scale),
+    ]
+
+
+def of_batches(scale: Scale) -> list[Goal]:
+    """Return what a batch should cost beside its calls."""
+    few, many = scale.lists
+    memory = f"memory of a batch for each job more, from {few:,} to {many:,}"
+    return [
+        Goal("syncs alone", f"syncs of the ledger a job, {ALONE}", 9, None, "", lambda f: f["marks"][ALONE]["syncs"]),
+        Goal("syncs together", f"the same, {TOGETHER}", 9, None, "", lambda f: f["marks"][TOGETHER]["syncs"]),
+        Goal("list memory", memory, 128, 64, "B", lambda f: max(_each(f, step, few, many) for step in STEPS)),
     ]
 
 
@@ -167,6 +184,11 @@ def flat(scale: Scale, number: str) -> Value:
     """Return how to find the most that a track among more costs, in units of what one among few does."""
     few, more = ("plain", scale.plain), (("crowd", scale.crowd), ("many", scale.many))
     return lambda figures: max(grown(figures, OURS, number, few, many) for many in more)
+
+
+def _each(figures: Figures, step: str, few: int, many: int) -> float:
+    least, most = (figures["lists"][f"{step}, {count}"]["growth"] for count in (few, many))
+    return max(0.0, most - least) / (many - few)
 
 
 def _first(figures: Figures) -> float:

@@ -5,7 +5,7 @@ from functools import partial
 from statistics import median
 
 from aiml_music._sansio.audio import probe
-from tests.benchmarks import bench_hexjson
+from tests.benchmarks import batches, bench_hexjson
 from tests.benchmarks.cases import Scale, cases
 from tests.benchmarks.documents import track
 from tests.benchmarks.harness import bench
@@ -20,7 +20,7 @@ def measure(scale: Scale, names: set[str], say: Callable[[str], None]) -> Iterat
     if wanted:
         with bench(scale) as there:
             yield from there.measured(wanted, say) if scale.alone else there.tried(wanted)
-    others = {"decoder": decoder, "check": check, "import": imports}
+    others = {"decoder": decoder, "check": check, "import": imports, "marks": marks, "lists": lists}
     for name, measured in others.items():
         if name in names:
             say(name)
@@ -35,6 +35,16 @@ def imports(scale: Scale) -> dict[str, Numbers]:
 def decoder(scale: Scale) -> dict[str, Numbers]:
     """Measure what decoding costs."""
     return {name: {"cpu": seconds} for name, seconds in bench_hexjson.measured(scale.decoder_rounds).items()}
+
+
+def marks(scale: Scale) -> dict[str, Numbers]:
+    """Measure what the marks of a batch cost."""
+    return batches.marks(scale.marked, scale.repeats)
+
+
+def lists(scale: Scale) -> dict[str, Numbers]:
+    """Measure how much memory lists of jobs take."""
+    return batches.lists(scale.lists)
 
 
 def check(scale: Scale) -> dict[str, Numbers]:

@@ -17,6 +17,7 @@ _TABLES = {
     "uploads": tables.uploads,
     "decoder": tables.decoder,
     "import": tables.imports,
+    "batches": tables.batches,
 }
 
 
@@ -31,6 +32,7 @@ def titles(scale: Scale) -> dict[str, str]:
         "uploads": f"Uploads of {scale.upload_bytes / 1e6:g} MB",
         "decoder": "The decoder alone",
         "import": "Import",
+        "batches": "What a batch costs beside its calls",
     }
 
 

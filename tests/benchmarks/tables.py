@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from tests.benchmarks.batches import ALONE, STEPS, TOGETHER
 from tests.benchmarks.cases import BARE, EVERY, FIRST, GROWING, HELD, STREAMING, UPLOADS, Scale
-from tests.benchmarks.figures import GIGA, KIB, MILLI, Figures, grown, ratio
+from tests.benchmarks.figures import GIGA, KIB, MEGA, MILLI, Figures, grown, ratio
 from tests.benchmarks.goals import goals
 from tests.benchmarks.job import Numbers
 from tests.benchmarks.kinds import AIOHTTP_JSON, AIOHTTP_STREAM, FLOOR, HTTPX_FILE, HTTPX_JSON, OPENAI, OURS
@@ -164,6 +165,48 @@ def imports(figures: Figures, scale: Scale) -> str:  # noqa: ARG001 - as the oth
         if code != BARE
     ]
     return table(["", "over bare Python", "CPU, bare Python = 1"], rows)
+
+
+def batches(figures: Figures, scale: Scale) -> str:
+    """Return what the ledger costs, and what memory lists take."""
+    marks, sizes = figures["marks"], figures["lists"]
+    rows = [
+        [
+            name,
+            milliseconds(marks[name]["seconds"]),
+            *(f"{marks[name][kind]:.1f}" if kind in marks[name] else _UNKNOWN for kind in ("syncs", "syncs of all")),
+        ]
+        for name in (ALONE, TOGETHER)
+    ]
+    head = ["", "a mark", "syncs of the ledger a job", "all syncs a job, with those of track and receipt"]
+    few, many = scale.lists
+    lists = [
+        [
+            step,
+            *(_megabytes(sizes[f"{step}, {count}"].get("growth")) for count in scale.lists),
+            _each(sizes, step, few, many),
+        ]
+        for step in STEPS
+    ]
+    page, ledger = (sizes[f"files, {many}"][name] / MEGA for name in ("index.html", "ledger.sqlite3"))
+    words = (
+        f"Growth of peak memory, n = 1. `run` makes a hundredth of the tracks, {TOGETHER}, and is stopped; the others "
+        f"find every track made. Of {many:,} jobs, the ledger has {ledger:,.0f} MB, the page {page:,.0f} MB."
+    )
+    counts = [f"{count:,} jobs" for count in scale.lists]
+    return f"{table(head, rows)}\n{table(['', *counts, 'for each job more'], lists)}\n{words}\n"
+
+
+def _megabytes(growth: float | None) -> str:
+    return _UNKNOWN if growth is None else f"{growth / MEGA:.1f} MB"
+
+
+def _each(sizes: dict[str, Numbers], step: str, few: int, many: int) -> str:
+    try:
+        least, most = (sizes[f"{step}, {count}"]["growth"] for count in (few, many))
+    except KeyError:
+        return _UNKNOWN
+    return f"{max(0, most - least) / (many - few):,.0f} B"
 
 
 def what_was_hoped_for(figures: Figures, scale: Scale) -> str:
