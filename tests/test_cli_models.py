@@ -87,6 +87,11 @@ def test_a_file_goes_into_the_request(tmp_path: Path, monkeypatch: pytest.Monkey
         ),
         (("--model", "google/lyria2", "--reference", "a", "--purpose", "song"), "takes no uploaded reference."),
         (("--model", "minimax/music-cover", "--reference", "a"), "Use --reference-audio."),
+        (
+            ("--model", "minimax/music-cover", "--prompt", "a slow waltz"),
+            "A file of yours goes into --reference-audio.",
+        ),
+        (("--model", "google/lyria2", "--prompt", "rain", "--field", "zzz=1"), 'Next: The guide "Which model?" lists'),
         (("--model", "minimax-music", "--lyrics", "la"), "minimax-music needs reference_audio_url."),
         (("--model", "minimax-music"), "There are no lyrics."),
         (("--voice", "vocal-1", "--lyrics", "la", "--prompt", "rain"), "music-01 takes no prompt."),

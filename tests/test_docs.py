@@ -37,6 +37,7 @@ from aiml_music.cli.app import main
 from aiml_music.cli.exit_codes import MEANINGS
 from aiml_music.cli.screen import Streams
 from aiml_music.sandbox import RunningSandbox, Settings, make_reference, running
+from tests.model_tables import FIELDS_HEAD, MODELS_HEAD, fields_rows, markdown, models_rows
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -358,6 +359,19 @@ def test_every_command_has_its_help_in_the_reference() -> None:
 def test_the_table_of_purposes_is_the_real_one() -> None:
     """The page lists every purpose."""
     assert [row[0] for row in table("guides/references-and-lyrics.md", "References")] == [str(kind) for kind in Purpose]
+
+
+@pytest.mark.parametrize(
+    ("title", "head", "rows"),
+    [("The models", MODELS_HEAD, models_rows()), ("Their fields", FIELDS_HEAD, fields_rows())],
+    ids=["models", "fields"],
+)
+def test_the_tables_of_models_are_those_of_the_catalogue(
+    title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> None:
+    """The page says of every model what the code knows."""
+    if (wanted := markdown(head, rows)) not in section("guides/which-model.md", title):
+        pytest.fail(f"The table below {title!r} should be:\n{wanted}", pytrace=False)
 
 
 def test_the_drawn_folder_is_the_real_one() -> None:

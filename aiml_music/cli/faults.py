@@ -160,6 +160,8 @@ _WORDS = (
     ("or have copies numbered", "or add --number-copies"),
     ("refer_voice", "--voice"),
     ("refer_instrumental", "--instrumental"),
+    ("reference_audio=", "--reference-audio"),
+    ("extra_body passes on what this library does not know.", 'The guide "Which model?" lists them all.'),
     ("use what upload() returned, without blanks", "use what `aiml-music upload` printed, without blanks"),
     ("Send fewer at once (max_concurrency), or later.", "Try again later."),
     ('Pass audio_setting={"format": "mp3"}', "Add --format mp3"),

@@ -4,11 +4,11 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from aiml_music._sansio.catalogue import MODELS, Field, FieldKind, Model, ReferenceUse, find_field, unknown_model
+from aiml_music._sansio.catalogue import MODELS, FieldKind, Model, ReferenceUse, find_field, unknown_model
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.fields import FIELD_NAMES, ModelFields, check_fields
+from tests.model_rows import VOICE, all_fields, least_fields, value_of
 
-VOICE = "vocal-2025082518145625-6XW9wCOF"
 TYPES: dict[FieldKind, type] = {
     FieldKind.TEXT: str,
     FieldKind.ADDRESS: str,
@@ -21,23 +21,6 @@ ARGUMENTS = {"lyrics", "refer_voice", "refer_instrumental"}
 
 def rows() -> list[object]:
     return [pytest.param(model, id=model.id) for model in MODELS.values()]
-
-
-def value_of(field: Field) -> Any:
-    """Return a value that the field can have."""
-    match field.kind:
-        case FieldKind.TEXT:
-            return VOICE.replace("vocal", "instrumental") if field.name == "refer_instrumental" else VOICE
-        case FieldKind.ADDRESS:
-            return "https://example.com/reference.mp3"
-        case FieldKind.FLAG:
-            return True
-    return field.least
-
-
-def all_of(model: Model) -> dict[str, Any]:
-    """Return a value for every field of a model."""
-    return {field.name: value_of(field) for field in model.fields}
 
 
 def refused(model: Model, fields: dict[str, Any]) -> InputError:
@@ -58,9 +41,9 @@ def test_every_field_of_the_catalogue_can_be_written() -> None:
 @pytest.mark.parametrize("row", rows())
 def test_every_row_takes_all_of_its_fields(row: Model) -> None:
     """In whatever order they are given; what is None counts as not given."""
-    given = dict(reversed(all_of(row).items())) | dict.fromkeys(FIELD_NAMES, None) | all_of(row)
+    given = dict(reversed(all_fields(row).items())) | dict.fromkeys(FIELD_NAMES, None) | all_fields(row)
     checked, advice = check_fields(row, given)
-    assert checked == all_of(row)
+    assert checked == all_fields(row)
     assert list(checked) == [field.name for field in row.fields]
     assert advice == ()
 
@@ -70,8 +53,8 @@ def test_every_row_needs_what_it_requires(row: Model) -> None:
     """Each of them by itself; the others may be left out, but for one of those that stand in for each other."""
     needed = [field.name for field in row.fields if field.required]
     for name in needed:
-        assert f"{row.id} needs {name}." == refused(row, all_of(row) | {name: None}).message
-    least = {name: value for name, value in all_of(row).items() if name in {*needed, *row.one_of[:1]}}
+        assert f"{row.id} needs {name}." == refused(row, all_fields(row) | {name: None}).message
+    least = least_fields(row)
     assert check_fields(row, least)[0] == least
     if row.one_of:
         assert refused(row, least | {row.one_of[0]: None}).message == f"{row.id} needs {' or '.join(row.one_of)}."
@@ -85,7 +68,7 @@ def test_a_field_of_another_model_names_the_models_that_take_it(row: Model, name
     assert found is not None
     if row.field(name) is not None:
         return
-    error = refused(row, all_of(row) | {name: value_of(found)})
+    error = refused(row, all_fields(row) | {name: value_of(found)})
     assert error.message == f"{row.id} takes no {name}."
     takers = [other.id for other in MODELS.values() if other.field(name) is not None]
     assert error.hint == f"Models that do: {', '.join(takers)}."
@@ -134,7 +117,7 @@ def test_lyrics_are_checked_by_their_row(row: Model) -> None:
     field = row.field("lyrics")
     assert field is not None
     assert field.most is not None
-    given = all_of(row)
+    given = all_fields(row)
     assert refused(row, given | {"lyrics": " # "}).message == "The lyrics are empty."
     assert refused(row, given | {"lyrics": ["la"]}).message == "Lyrics must be a str, not list."
     assert check_fields(row, given | {"lyrics": "a" * field.most})[1] == ()

@@ -20,9 +20,7 @@ from aiml_music._sansio.order import (
     check_reference_length,
     generate_order,
 )
-
-VOICE = "vocal-2025082518145625-6XW9wCOF"
-INSTRUMENTAL = "instrumental-2025082518145625-vCCEiiES"
+from tests.model_rows import INSTRUMENTAL, NAMES, VOICE, plain_arguments, split
 
 
 def order(**changes: Any) -> GenerateOrder:
@@ -262,24 +260,9 @@ def test_a_reference_of_another_length_is_refused(audio: AudioInfo, complaint: s
     assert caught.value.message.startswith(complaint)
 
 
-REFERENCE = "https://example.com/reference.mp3"
-PLAIN: dict[str, dict[str, Any]] = {
-    "music-01": {"lyrics": "la", "refer_voice": VOICE},
-    "minimax-music": {"lyrics": "la", "fields": {"reference_audio_url": REFERENCE}},
-    "minimax/music-1.5": {"lyrics": "la la la la", "fields": {"prompt": "a slow waltz"}},
-    "minimax/music-2.0": {"lyrics": "la la la la", "fields": {"prompt": "a slow waltz"}},
-    "minimax/music-2.6": {"fields": {"prompt": "a slow waltz", "is_instrumental": True}},
-    "minimax/music-cover": {"fields": {"prompt": "a slow waltz", "reference_audio_url": REFERENCE}},
-    "google/lyria2": {"fields": {"prompt": "rain", "seed": 0}},
-    "stable-audio": {"fields": {"prompt": "rain", "seconds_total": 47}},
-    "elevenlabs/eleven_music": {"fields": {"prompt": "rain", "music_length_ms": 10_000}},
-    "somebody/sings": {"lyrics": "la", "fields": {"tempo": 120}},
-}
-
-
 def asked_of(model: str, **changes: Any) -> GenerateOrder:
     """Order the plainest track of a model, with changes."""
-    return order(model=model, **({"lyrics": None, "refer_voice": None} | PLAIN[model] | changes))
+    return order(model=model, **({"lyrics": None, "refer_voice": None} | split(plain_arguments(model)) | changes))
 
 
 def sent_to(model: str, **changes: Any) -> dict[str, Any]:
@@ -287,25 +270,19 @@ def sent_to(model: str, **changes: Any) -> dict[str, Any]:
     return fields
 
 
-def test_every_model_is_tried_here() -> None:
-    """A new row needs a plain track here, and everything below follows."""
-    assert {*PLAIN} - {"somebody/sings"} == {*MODELS}
-
-
-@pytest.mark.parametrize("model", PLAIN)
+@pytest.mark.parametrize("model", NAMES)
 def test_every_model_has_an_order_of_its_own(model: str) -> None:
     """What was asked for goes out, and nothing else; what will come is known where the row says so."""
     asked, row = asked_of(model), find_model(model)
-    given = PLAIN[model] | PLAIN[model].get("fields", {})
     words = {field.name: field.wire for field in row.fields}
-    given.pop("fields", None)
-    assert json.loads(asked.payload) == {"model": model} | {words.get(name, name): v for name, v in given.items()}
+    given = {words.get(name, name): value for name, value in plain_arguments(model).items()}
+    assert json.loads(asked.payload) == {"model": model} | given
     assert asked.model == row
     assert (asked.audio_format, asked.audio_setting, asked.reference_audio) == (row.audio_format, None, None)
     assert asked.room_bytes == largest_bytes(None, row)
 
 
-@pytest.mark.parametrize("model", PLAIN)
+@pytest.mark.parametrize("model", NAMES)
 def test_every_model_is_asked_for_the_audio_it_offers(model: str) -> None:
     """Whoever chooses a format gets it, or hears at once that there is no choice."""
     row = find_model(model)
