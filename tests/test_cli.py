@@ -195,6 +195,7 @@ def test_errors_are_one_json_document_as_well() -> None:
             "attempts": 0,
             "elapsed": 0.0,
             "client_request_id": None,
+            "generation_id": None,
             "inference_id": None,
             "trace_id": None,
             "credits_used": None,

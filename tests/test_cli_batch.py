@@ -536,6 +536,7 @@ def stood(**jobs: int) -> Standing:
         balance=Balance(reserved=63_000),
         in_doubt=(),
         lost=(),
+        accepted=(),
         refused=tuple((f"Song {number}", "no") for number in range(jobs.get("rejected", 0))),
         orphans=(),
     )
@@ -552,6 +553,8 @@ def stood(**jobs: int) -> Standing:
         (stood(paid_lost=1), 4, "aiml-music settle 'my songs' --pay-again LABEL"),
         (stood(poisoned=1), 3, "aiml-music settle 'my songs' --pay-again LABEL"),
         (stood(cancelled=1), 3, ""),
+        (stood(accepted=1, rejected=1), 7, "AGAIN --budget 1"),
+        (stood(accepted=1, in_doubt=1), 4, "aiml-music settle 'my songs'"),
     ],
 )
 def test_how_a_batch_stands_decides_its_exit_code_and_what_to_type(

@@ -28,12 +28,15 @@ class AttemptJournal:
         latest: the last mark that is known to be in the ledger; None before the first.
     """
 
+    latest: Mark | None = None
+
     def __init__(
         self,
         ledger: LedgerThread,
         clock: Clock,
         *,
         key: str,
+        model: str,
         attempt: str,
         client_request_id: str,
         cost: int,
@@ -44,11 +47,11 @@ class AttemptJournal:
         self._clock = clock
         self._budget = budget
         self._cost = cost
+        self._model = model
         self._on_turn = on_turn
         self.key = key
         self.attempt = attempt
         self.client_request_id = client_request_id
-        self.latest: Mark | None = None
 
     async def intent(self) -> None:
         """Reserve the cost of the attempt, and note that it will be made.
@@ -81,7 +84,16 @@ class AttemptJournal:
         await self.mark(Mark.HEAD, charged=tracing.credits_used, **facts)
 
     async def accepted(self, generation_id: str, receipt: Receipt) -> None:
-        """Let the wait begin; the ledger has no mark for an id yet."""
+        """Note the id that whoever has it can collect the track by, and what it cost."""
+        await self.mark(
+            Mark.ACCEPTED,
+            charged=receipt.credits_used or None,
+            generation_id=generation_id,
+            model=self._model,
+            inference_id=receipt.inference_id,
+            trace_id=receipt.trace_id,
+            usd_spent=_text(receipt.usd_spent) if receipt.usd_spent else None,
+        )
 
     async def received(
         self, *, sha256: str, size_bytes: int, seconds: float | None, flags: tuple[Flag, ...], receipt: Receipt
@@ -89,7 +101,8 @@ class AttemptJournal:
         """Note that the track is whole, and what it cost."""
         await self.mark(
             Mark.RECEIVED,
-            charged=receipt.credits_used,
+            # Where a generation was accepted, a zero is a charge that is not stated yet.
+            charged=receipt.credits_used if receipt.generation_id is None else receipt.credits_used or None,
             sha256=sha256,
             size_bytes=size_bytes,
             seconds=seconds,
@@ -116,6 +129,27 @@ class AttemptJournal:
             )
         )
         self.latest = mark
+
+
+class CollectingJournal(AttemptJournal):
+    """The journal of an attempt that was accepted in an earlier run, and is collected now: nothing is paid.
+
+    Attributes:
+        generation_id: what it was accepted under.
+    """
+
+    def __init__(self, ledger: LedgerThread, clock: Clock, *, generation_id: str, **rest: Any) -> None:
+        super().__init__(ledger, clock, **rest)
+        self.generation_id = generation_id
+
+    async def intent(self) -> None:
+        """Take the turn; its attempt is on record, with its cost.
+
+        Raises:
+            StoppedError: it waited in the queue, and nothing more is to be begun.
+        """
+        self._on_turn()
+        self.latest = Mark.ACCEPTED
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -46,10 +46,12 @@ class BatchReport:
     Attributes:
         totals: how many jobs stand where, and the money in credits.
         in_doubt: every call that may have been charged and gave no track.
+        accepted: every call that was paid for and is being made; the next run collects its track.
     """
 
     totals: Totals
     in_doubt: tuple[AttemptRecord, ...]
+    accepted: tuple[AttemptRecord, ...] = ()
 
 
 class Batch:
@@ -142,7 +144,10 @@ class Batch:
             self._run.stop()
 
     def abort(self) -> None:
-        """Stop at once: tracks that are coming in may land for half a minute, other calls are left in doubt."""
+        """Stop at once: tracks that are coming in may land for half a minute, and other calls are left in doubt.
+
+        What the service has accepted under an id is collected by the next run.
+        """
         self.stop()
         if self._scope is not None:
             self._scope.cancel()
@@ -197,6 +202,8 @@ class Batch:
 
     async def pay_again(self, label_or_key: str, *, reason: str) -> JobRecord:
         """Have a job sent again by the next run, though it may have been paid for, or was; or was refused.
+
+        One that was accepted is collected by the next run anyway; after your word it is not, but paid for once more.
 
         Args:
             label_or_key: the job's label, its key, or the name of its file.
@@ -276,10 +283,12 @@ class Batch:
 
     async def _carried_out(self, ledger: LedgerThread, jobs: Iterator[Job] | None, told: Told) -> None:
         listed = None if jobs is None else await ledger.do(partial(self._listed, jobs))
+        maker = Maker(self._session, self._options, self.directory, ledger, self._budget)
         workplace = Workplace(
             ledger=ledger,
             directory=self.directory,
-            make=Maker(self._session, self._options, self.directory, ledger, self._budget).track,
+            make=maker.track,
+            collect=maker.collected,
             keep=Folder(self.directory, ledger, self._session.clock, self._unwritten).keep_receipt,
             clock=self._session.clock,
             budget=self._budget,
@@ -308,7 +317,11 @@ class Batch:
 
 
 def _reported(ledger: Ledger) -> BatchReport:
-    return BatchReport(totals=ledger.totals(), in_doubt=tuple(ledger.attempts_left(JobState.IN_DOUBT)))
+    return BatchReport(
+        totals=ledger.totals(),
+        in_doubt=tuple(ledger.attempts_left(JobState.IN_DOUBT)),
+        accepted=tuple(ledger.attempts_left(JobState.ACCEPTED)),
+    )
 
 
 def _single(error: Exception) -> Exception:

@@ -11,7 +11,7 @@ from typing import Self
 from attrs import define, field
 
 from aiml_music._sansio.errors import LedgerBusyError, LedgerCorruptError, LedgerError
-from aiml_music.batch.schema import STEPS, checked_version, migrate
+from aiml_music.batch.schema import READABLE, checked_version, migrate
 
 LEDGER_NAME = "ledger.sqlite3"
 
@@ -119,7 +119,7 @@ class LedgerFile:
             identity = _identity(path, path.lstat())
             file = cls(path, _connected(f"{path.absolute().as_uri()}?mode=ro"), identity)
             try:
-                checked_version(file.connection, path, least=len(STEPS))
+                checked_version(file.connection, path, least=READABLE)
             except BaseException:
                 file.connection.close()
                 raise

@@ -1,9 +1,10 @@
-"""The one paid call that makes the track of a job, licensed step by step by its journal."""
+"""The one paid call that makes the track of a job, licensed step by step by its journal; or the collecting of it."""
 
 from pathlib import Path
 
+from aiml_music._calls.attempt import Plan
 from aiml_music._calls.delivery import Target, deliver
-from aiml_music._calls.plans import generate_plan
+from aiml_music._calls.plans import collect_plan, generate_plan
 from aiml_music._calls.session import Session
 from aiml_music._calls.upload import upload
 from aiml_music._sansio.batch.budget import Budget
@@ -12,7 +13,8 @@ from aiml_music._sansio.batch.records import JobRecord
 from aiml_music._sansio.errors import InputError
 from aiml_music._sansio.models import Purpose, Reference, Track
 from aiml_music._sansio.options import UNSET, Options
-from aiml_music.batch.attempt_journal import AttemptJournal
+from aiml_music._sansio.order import GenerateOrder
+from aiml_music.batch.attempt_journal import AttemptJournal, CollectingJournal
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.references import References, check_unchanged
 
@@ -43,6 +45,20 @@ class Maker:
             )
         asked = job.order(*await self._ids(job, record.reference_sha256))
         plan = await generate_plan(self._options, asked, UNSET, journal.client_request_id)
+        return await self._delivered(plan, asked, record, journal)
+
+    async def collected(self, record: JobRecord, journal: CollectingJournal) -> Track:
+        """Collect the track of a job that was accepted; nothing is paid, and no reference is needed any more.
+
+        Raises:
+            MusicError: as `AsyncMusicClient.collect`, and the journal's own.
+        """
+        asked = record.job.order(None, None)
+        generation_id, request_id = journal.generation_id, journal.client_request_id
+        plan = await collect_plan(self._options, generation_id, asked.model, UNSET, request_id)
+        return await self._delivered(plan, asked, record, journal)
+
+    async def _delivered(self, plan: Plan, asked: GenerateOrder, record: JobRecord, journal: AttemptJournal) -> Track:
         target = Target(
             path=self._directory / record.file_name,
             overwrite=False,

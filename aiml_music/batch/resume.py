@@ -20,13 +20,14 @@ from aiml_music.batch.tokens import PREFIX
 
 # Receipts and the page, which are written whole or again.
 _MADE_ANEW = frozenset({".json", ".html"})
-_UNSETTLED = (JobState.INTENT, JobState.WIRE, JobState.RECEIVED, JobState.IN_DOUBT)
+_UNSETTLED = (JobState.INTENT, JobState.WIRE, JobState.ACCEPTED, JobState.RECEIVED, JobState.IN_DOUBT)
 
 
 def resume(ledger: Ledger, directory: Path, *, now: Callable[[], float]) -> None:
     """Settle every attempt that was under way: collect its track, or note that it died.
 
-    A call in doubt whose whole track is there after all is collected as well: a thread may end after the verdict.
+    A call in doubt whose whole track is there after all is collected as well: a thread may end after the verdict. What
+    the service has accepted stays so, for the run to collect; nothing hangs on the beginning that came of its track.
 
     Args:
         ledger: open for writing.
@@ -98,6 +99,9 @@ class _Left:
             self._publish(self._received())
         elif self._found.ready is not None:
             self._collect(self._found.ready)
+        elif self._record.state is JobState.ACCEPTED and self._found.part is not None:
+            with suppress(OSError):
+                self._found.part.unlink()
 
     def _settle_sent(self) -> None:
         if self._found.ready is None:

@@ -1,11 +1,12 @@
 """One run of a batch: its jobs sent a few at a time, each verdict in the ledger before the next thing is done.
 
+What an earlier run paid for and the service has under an id is collected first: it costs nothing, whatever the budget.
 Decides nothing: what a failure means, whether it is repeated and when to stop is in `_sansio.batch`.
 """
 
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,11 +20,12 @@ from aiml_music._sansio.batch.brake import Brake, Pause
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.records import JobRecord
 from aiml_music._sansio.batch.repeats import after_failure, closing
-from aiml_music._sansio.batch.states import JobState
+from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
+from aiml_music._sansio.outcome import Money
 from aiml_music._sansio.ports import Clock
-from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
+from aiml_music.batch.attempt_journal import AttemptJournal, CollectingJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.listing import Listed
@@ -33,8 +35,13 @@ from aiml_music.batch.tokens import fresh
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
 """Makes the track of a job in one paid call that the journal licenses."""
 
+Collect = Callable[[JobRecord, CollectingJournal], Awaitable[Track]]
+"""Collects the track of a job that was paid for."""
+
 Keep = Callable[[JobRecord], Awaitable[None]]
 """Does what is left to do for a track that is there, and raises nothing of its own."""
+
+Pages = Iterator[list[JobRecord]]
 
 _PAGE = 50
 _LONGEST_SLEEP = 1.0
@@ -51,6 +58,7 @@ class Workplace:
     ledger: LedgerThread
     directory: Path
     make: Make
+    collect: Collect
     keep: Keep
     clock: Clock
     budget: Budget
@@ -76,6 +84,7 @@ class Run:
     _brake: Brake = field(factory=Brake, init=False)
     _stopped: bool = field(default=False, init=False)
     _rest_until: float = field(default=-math.inf, init=False)
+    _collected: set[int] = field(factory=set, init=False)
     halt: MusicError | None = field(default=None, init=False)
     under_way: dict[str, JobRecord] = field(factory=dict, init=False)
 
@@ -86,19 +95,27 @@ class Run:
     async def all(self) -> None:
         """Do every job of the list that is to be done, and tell of each."""
         slots = anyio.Semaphore(self._workplace.width)
-        pages = await self._workplace.ledger.do(_pages)
         async with anyio.create_task_group() as group:
-            while page := await self._workplace.ledger.do(lambda _: next(pages, [])):
-                for record in page:
-                    if self._place(record):
-                        await self._next(record, slots, group)
+            await self._begin_each(_accepted, slots, group)
+            await self._begin_each(_pages, slots, group)
+
+    async def _begin_each(
+        self, pages_of: Callable[[Ledger], Pages], slots: anyio.Semaphore, group: anyio.abc.TaskGroup
+    ) -> None:
+        pages = await self._workplace.ledger.do(pages_of)
+        while page := await self._workplace.ledger.do(lambda _: next(pages, [])):
+            for record in page:
+                if self._place(record) and record.position not in self._collected:
+                    await self._next(record, slots, group)
 
     def _place(self, record: JobRecord) -> int:
         """Return where a job stands in the list, from 1; 0 where it is not in it."""
         return record.position if self._listed is None else self._listed.at(record.position)
 
     async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
-        if record.state is not JobState.PLANNED:
+        if record.state is JobState.ACCEPTED:
+            self._collected.add(record.position)
+        elif record.state is not JobState.PLANNED:
             self._tell(record, record.state)
             return
         await slots.acquire()
@@ -117,9 +134,10 @@ class Run:
     async def _done(self, record: JobRecord) -> None:
         """Make calls for a job until one of them ends it, and tell how it stands."""
         errors: list[MusicError] = []
+        attempt = self._collect if record.state is JobState.ACCEPTED else self._attempt
         while True:
             try:
-                track = await self._attempt(record)
+                track = await attempt(record)
             except StoppedError:
                 return
             except MusicError as error:
@@ -128,6 +146,8 @@ class Run:
                 errors.append(error)
                 if not await self._is_repeated(errors):
                     break
+                # What was accepted is not: it is planned again, at the service's word that it failed and cost nothing.
+                attempt = self._attempt
             else:
                 self._noted(None)
                 await self._workplace.keep(record)
@@ -149,18 +169,34 @@ class Run:
         return not self._stopped
 
     async def _attempt(self, record: JobRecord) -> Track:
-        journal = AttemptJournal(
-            self._workplace.ledger,
-            self._workplace.clock,
-            key=record.key,
-            attempt=fresh(),
-            client_request_id=str(uuid.uuid4()),
-            cost=record.cost,
-            budget=self._workplace.budget,
-            on_turn=partial(self._begin, record),
+        known = self._known(record, attempt=fresh(), client_request_id=str(uuid.uuid4()))
+        journal = AttemptJournal(self._workplace.ledger, self._workplace.clock, **known)
+        return await self._judged(record, journal, self._workplace.make(record, journal))
+
+    async def _collect(self, record: JobRecord) -> Track:
+        """Go on with the attempt that an earlier run paid for."""
+        found = await self._workplace.ledger.do(partial(_acceptance, record))
+        known = self._known(record, attempt=found.attempt, client_request_id=found.client_request_id)
+        journal = CollectingJournal(
+            self._workplace.ledger, self._workplace.clock, generation_id=found.generation_id, **known
         )
+        return await self._judged(record, journal, self._workplace.collect(record, journal))
+
+    def _known(self, record: JobRecord, *, attempt: str, client_request_id: str) -> dict[str, Any]:
+        return {
+            "key": record.key,
+            "model": record.job.model,
+            "attempt": attempt,
+            "client_request_id": client_request_id,
+            "cost": record.cost,
+            "budget": self._workplace.budget,
+            "on_turn": partial(self._begin, record),
+        }
+
+    async def _judged(self, record: JobRecord, journal: AttemptJournal, track: Awaitable[Track]) -> Track:
+        """Wait for a track, and let no end of its call go without a verdict."""
         try:
-            return await self._workplace.make(record, journal)
+            return await track
         except MusicError as error:
             if not isinstance(error, LedgerError):
                 await self._judge(record, journal, error)
@@ -190,8 +226,9 @@ class Run:
         ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
         # Then it is collected when the batch is resumed.
         is_ready = await anyio.to_thread.run_sync(ready.is_file)
+        is_accepted = journal.latest is Mark.ACCEPTED
         for mark in closing(journal.latest, error, is_ready=is_ready):
-            await journal.mark(mark, **_evidence(error))
+            await journal.mark(mark, charged=_charged(error) if is_accepted else None, **_evidence(error))
 
     def _halts(self, error: MusicError) -> bool:
         """Stop for good where no other job could be done either."""
@@ -234,10 +271,36 @@ class Run:
         )
 
 
-def _pages(ledger: Ledger) -> Iterator[list[JobRecord]]:
-    jobs = ledger.jobs()
+def _pages(ledger: Ledger, states: Collection[JobState] = ()) -> Pages:
+    jobs = ledger.jobs(states)
     while page := list(islice(jobs, _PAGE)):
         yield page
+
+
+def _accepted(ledger: Ledger) -> Pages:
+    return _pages(ledger, [JobState.ACCEPTED])
+
+
+@frozen
+class _Acceptance:
+    """The attempt that a job was accepted in, and the id under which it was."""
+
+    attempt: str
+    client_request_id: str
+    generation_id: str
+
+
+def _acceptance(record: JobRecord, ledger: Ledger) -> _Acceptance:
+    latest = ledger.attempts(record.key)[-1]
+    mark = next(mark for mark in reversed(ledger.marks(record.key)) if mark.mark is Mark.ACCEPTED)
+    return _Acceptance(latest.attempt, latest.client_request_id, str(mark.facts["generation_id"]))
+
+
+def _charged(error: MusicError | None) -> int | None:
+    """Return what the service says of the cost of a generation that failed; a zero only as the price of nothing."""
+    if error is None:
+        return None
+    return 0 if error.money is Money.NO else error.credits_used or None
 
 
 def _evidence(error: MusicError | None) -> dict[str, Any]:

@@ -72,8 +72,14 @@ CREATE INDEX uploads_of_content ON uploads (sha256, purpose);
     for word in ("UPDATE", "DELETE")
 )
 
-STEPS = (_FIRST,)
+# The same tables: from here on jobs may be `accepted`, of which an older release knows nothing.
+_SECOND = ""
+
+STEPS = (_FIRST, _SECOND)
 """Step n makes version n+1 of version n; a new file is version 0."""
+
+READABLE = 1
+"""The oldest version that can be looked at as it is."""
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[str] = STEPS) -> None:

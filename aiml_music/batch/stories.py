@@ -212,6 +212,8 @@ def _reason(story: Story, track: Path, kept: list[Path], *, is_there: bool) -> l
         return [problem or _DIED, note, f"What came of it is in {names}." if names else ""]
     if state is JobState.POISONED:
         return [_POISONED]
+    if state is JobState.ACCEPTED:
+        return [f"The service has taken it as {story.facts['generation_id']}.", problem or ""]
     # Of a job that waits, only what its last call came to; the user's word since then is no trouble.
     last = story.marks[-1].facts.get("problem")
     return [last] if last else []

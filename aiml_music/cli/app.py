@@ -13,6 +13,7 @@ from aiml_music._sansio.secret import KEY_VARIABLES
 from aiml_music._sansio.text import clean
 from aiml_music._version import __version__
 from aiml_music.cli.batch import batch
+from aiml_music.cli.collect import collect
 from aiml_music.cli.demo import demo
 from aiml_music.cli.doctor import doctor
 from aiml_music.cli.exit_codes import BATCH_MEANINGS, MEANINGS, BatchExit, ExitCode
@@ -80,7 +81,7 @@ def _app(screen: Screen) -> App:
         version=f"{_NAME} {__version__}",
         console=screen.out,
     )
-    calls: tuple[Callable[..., Any], ...] = (upload, generate, status, settle, rescue)
+    calls: tuple[Callable[..., Any], ...] = (upload, generate, collect, status, settle, rescue)
     looks: tuple[Callable[..., Any], ...] = (models, doctor, probe, sandbox, demo)
     for command in calls + looks:
         app.command(command)

@@ -42,6 +42,7 @@ class BatchBoard:
     _live: bool = field(default=False, init=False)
     _done: int = field(default=0, init=False)
     _in_doubt: int = field(default=0, init=False)
+    _accepted: int = field(default=0, init=False)
     _failed: int = field(default=0, init=False)
     _earlier: int = field(default=0, init=False)
     _begun: dict[str, float] = field(factory=dict, init=False)
@@ -63,7 +64,8 @@ class BatchBoard:
         """Count how a job stands, and say so where it ended in this run."""
         self._done += outcome.state is JobState.DONE
         self._in_doubt += outcome.state in _LOST
-        self._failed += outcome.state not in {JobState.DONE, *_LOST}
+        self._accepted += outcome.state is JobState.ACCEPTED
+        self._failed += outcome.state not in {JobState.DONE, JobState.ACCEPTED, *_LOST}
         if outcome.receipt is not None:
             self._spent += outcome.receipt.credits_used or 0
         if outcome.track is None and outcome.error is None:
@@ -88,6 +90,7 @@ class BatchBoard:
             [
                 f"{self._done:,} of {self._jobs:,} done",
                 f"{under_way:,} under way",
+                *([f"{self._accepted:,} being made"] if self._accepted else []),
                 f"{self._in_doubt:,} in doubt",
                 f"{self._failed:,} failed",
                 f"${usd_of(self._spent)} spent",

@@ -21,6 +21,7 @@ WORDS = {
     JobState.PLANNED: "to be sent",
     JobState.INTENT: "about to be sent",
     JobState.WIRE: "under way",
+    JobState.ACCEPTED: "accepted: paid, being made",
     JobState.RECEIVED: "made, and without a name yet",
     JobState.IN_DOUBT: "in doubt",
     JobState.PAID_LOST: "paid for and lost",
@@ -29,7 +30,8 @@ WORDS = {
     JobState.CANCELLED: "cancelled",
 }
 _MOST_SHOWN = 20
-_TO_BE_DONE = {JobState.PLANNED, JobState.INTENT, JobState.WIRE}
+_TO_BE_DONE = {JobState.PLANNED, JobState.INTENT, JobState.WIRE, JobState.ACCEPTED}
+_NO_TRACK = {JobState.IN_DOUBT, JobState.PAID_LOST, JobState.ACCEPTED}
 _BY_THE_USERS_WORD = {JobState.PAID_LOST, JobState.POISONED}
 
 
@@ -37,6 +39,8 @@ def exit_of(standing: Standing) -> BatchExit:
     """Return the exit code of a batch that nothing ended early."""
     if standing.jobs.get(JobState.IN_DOUBT) or standing.listed.get(JobState.PAID_LOST):
         return BatchExit.IN_DOUBT
+    if standing.listed.get(JobState.ACCEPTED):
+        return BatchExit.NOT_READY
     return BatchExit.ALL_DONE if set(_present(standing.listed)) <= {JobState.DONE} else BatchExit.NOT_MADE
 
 
@@ -73,6 +77,11 @@ def say_standing(standing: Standing, following: str, screen: Screen) -> None:
     screen.facts(str(standing.directory), facts_of(standing))
     _say_rows(screen, "In doubt: perhaps charged, and no track.", [_cells(doubt) for doubt in standing.in_doubt])
     _say_rows(screen, "Paid for and lost.", [_cells(doubt) for doubt in standing.lost])
+    _say_rows(
+        screen,
+        "Accepted: paid, being made. Run the same command again to collect.",
+        [_cells(doubt) for doubt in standing.accepted],
+    )
     _say_rows(screen, "Refused, at no cost.", _some(standing.refused))
     _say_rows(screen, "Not in this list, and left as they are.", _some([(name,) for name in standing.orphans]))
     if following:
@@ -109,6 +118,7 @@ def standing_document(standing: Standing, following: str) -> dict[str, Any]:
         "money": {name: {"credits": amount, "usd": str(usd_of(amount))} for name, amount in amounts.items()},
         "in_doubt": [_doubt_document(doubt) for doubt in standing.in_doubt],
         "paid_lost": [_doubt_document(doubt) for doubt in standing.lost],
+        "accepted": [_doubt_document(doubt) for doubt in standing.accepted],
         "rejected": [{"job": name, "reason": reason} for name, reason in standing.refused],
         "not_in_the_list": list(standing.orphans),
         "next": following or None,
@@ -129,6 +139,7 @@ def _doubt_document(doubt: Doubt) -> dict[str, Any]:
         "job": doubt.job,
         "state_of_the_job": str(doubt.state),
         "client_request_id": doubt.client_request_id,
+        "generation_id": doubt.generation_id,
         "sent_at": datetime.fromtimestamp(doubt.sent_at, UTC).isoformat(timespec="seconds"),
         "evidence": list(doubt.evidence),
     }
@@ -136,9 +147,7 @@ def _doubt_document(doubt: Doubt) -> dict[str, Any]:
 
 def _cells(doubt: Doubt) -> tuple[str, ...]:
     sent = datetime.fromtimestamp(doubt.sent_at).astimezone().isoformat(" ", "seconds")
-    since = (
-        () if doubt.state in {JobState.IN_DOUBT, JobState.PAID_LOST} else (f"the job is {WORDS[doubt.state]} since",)
-    )
+    since = () if doubt.state in _NO_TRACK else (f"the job is {WORDS[doubt.state]} since",)
     return doubt.job, sent, doubt.client_request_id, "; ".join((*doubt.evidence, *since))
 
 

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     IN_DOUBT = 4
     PAID_NOT_KEPT = 5
     NOT_SENT = 6
+    NOT_READY = 7
     INTERRUPTED = 130
 
 
@@ -30,6 +31,7 @@ MEANINGS = {
     ExitCode.IN_DOUBT: "in doubt: perhaps carried out and charged",
     ExitCode.PAID_NOT_KEPT: "paid, and unusable or not stored; what came is named",
     ExitCode.NOT_SENT: "not sent: the service could not be reached",
+    ExitCode.NOT_READY: "accepted: paid, being made; collect it by its id",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -44,6 +46,7 @@ class BatchExit(IntEnum):
     IN_DOUBT = 4
     BRAKE = 5
     BUDGET = 6
+    NOT_READY = 7
     INTERRUPTED = 130
 
 
@@ -55,6 +58,7 @@ BATCH_MEANINGS = {
     BatchExit.IN_DOUBT: "calls are in doubt, or were paid for and gave no track",
     BatchExit.BRAKE: "the batch stopped by itself, before more money went in vain",
     BatchExit.BUDGET: "the budget has no room for the next call",
+    BatchExit.NOT_READY: "tracks are accepted: paid, being made; the same command again collects them",
     BatchExit.INTERRUPTED: "interrupted; the same command goes on",
 }
 
@@ -64,6 +68,9 @@ _BY_END = {
     (Outcome.REJECTED, Money.NO): ExitCode.REFUSED,
     (Outcome.REJECTED, Money.YES): ExitCode.PAID_NOT_KEPT,
     (Outcome.REJECTED, Money.UNKNOWN): ExitCode.IN_DOUBT,
+    (Outcome.ACCEPTED, Money.NO): ExitCode.NOT_READY,
+    (Outcome.ACCEPTED, Money.YES): ExitCode.NOT_READY,
+    (Outcome.ACCEPTED, Money.UNKNOWN): ExitCode.NOT_READY,
     (Outcome.UNKNOWN, Money.NO): ExitCode.REFUSED,
     (Outcome.UNKNOWN, Money.YES): ExitCode.PAID_NOT_KEPT,
     (Outcome.UNKNOWN, Money.UNKNOWN): ExitCode.IN_DOUBT,

@@ -3,6 +3,7 @@
 Pure: an error in, a `Fault` out. Which code it has is decided in `exit_codes`; printing is left to `screen`.
 """
 
+import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +99,7 @@ def fault_of(error: BaseException) -> Fault:
 def _fault_of_call(error: MusicError) -> Fault:
     ids = {
         "request id": error.client_request_id,
+        "generation id": error.generation_id,
         "inference id": error.inference_id,
         "trace id": error.trace_id,
     }
@@ -127,6 +129,7 @@ def _details_of(error: MusicError) -> dict[str, Any]:
         "attempts": len(error.attempts),
         "elapsed": round(error.elapsed, 3),
         "client_request_id": error.client_request_id,
+        "generation_id": error.generation_id,
         "inference_id": error.inference_id,
         "trace_id": error.trace_id,
         "credits_used": error.credits_used,
@@ -143,6 +146,7 @@ def _details_of(error: MusicError) -> dict[str, Any]:
     return details
 
 
+_COLLECT = re.compile(r"collect it: client\.collect\(.*, to=\.\.\.\), or ")
 # The library speaks to people who write Python; these are the same things at a prompt.
 _WORDS = (
     (", or pass api_key=.", "."),
@@ -169,6 +173,7 @@ _WORDS = (
 
 def in_words_of_the_command(text: str) -> str:
     """Return a sentence of the library as somebody at a prompt would say it."""
+    text = _COLLECT.sub("collect it: ", text)
     for ours, typed in _WORDS:
         text = text.replace(ours, typed)
     return text

@@ -4,7 +4,6 @@ Everything that can be wrong here is looked for before a reference is uploaded, 
 """
 
 import secrets
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -22,7 +21,6 @@ from aiml_music._sansio.catalogue import (
     find_model,
     unknown_words,
 )
-from aiml_music._sansio.errors import MusicError
 from aiml_music._sansio.fields import ModelFields
 from aiml_music._sansio.models import AudioFormat, AudioSetting, Reference, Track
 from aiml_music.cli.calls import client_of, run, service
@@ -30,7 +28,7 @@ from aiml_music.cli.faults import CommandError
 from aiml_music.cli.lyrics_input import read_lyrics
 from aiml_music.cli.model_fields import fields_of
 from aiml_music.cli.parameters import AsJson, LyricsCheckName, OnScreen, PurposeName, Switch
-from aiml_music.cli.salvage import save_bytes
+from aiml_music.cli.salvage import salvaging
 from aiml_music.cli.screen import Screen
 from aiml_music.cli.wording import reference_document, reference_facts, track_document, track_facts
 from aiml_music.client import AsyncMusicClient
@@ -235,26 +233,24 @@ async def _learn(client: AsyncMusicClient, singers: Singers, screen: Screen) -> 
 async def _make(
     client: AsyncMusicClient, song: Song, singers: Singers, learned: Reference | None, screen: Screen
 ) -> Track:
-    try:
-        # What there is to say of a model that is not known was said.
-        with screen.step(f"Generating {song.output.name}"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnknownModelWarning)
-            return await client.generate(
-                lyrics=song.lyrics,
-                reference=learned,
-                refer_voice=singers.voice,
-                refer_instrumental=singers.instrumental,
-                reference_audio=singers.audio,
-                model=song.model.id,
-                audio_setting=song.setting,
-                to=song.output,
-                overwrite=song.overwrite,
-                # The rehearsal has said what there is to say.
-                lyrics_check="off",
-                **song.fields,
-            )
-    except MusicError as error:
-        if isinstance(error.salvage, bytes):
-            places = (song.output.parent, Path(tempfile.gettempdir()))
-            error.salvage = save_bytes(error.salvage, song.output, places) or error.salvage
-        raise
+    # What there is to say of a model that is not known was said.
+    with (
+        screen.step(f"Generating {song.output.name}"),
+        salvaging(song.output),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UnknownModelWarning)
+        return await client.generate(
+            lyrics=song.lyrics,
+            reference=learned,
+            refer_voice=singers.voice,
+            refer_instrumental=singers.instrumental,
+            reference_audio=singers.audio,
+            model=song.model.id,
+            audio_setting=song.setting,
+            to=song.output,
+            overwrite=song.overwrite,
+            # The rehearsal has said what there is to say.
+            lyrics_check="off",
+            **song.fields,
+        )

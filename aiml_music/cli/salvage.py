@@ -1,11 +1,24 @@
 """Save a track that was paid for and is nowhere but in memory."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aiml_music._io.sinks import write_file
-from aiml_music._sansio.errors import OutputExistsError, StorageError
+from aiml_music._sansio.errors import MusicError, OutputExistsError, StorageError
+
+
+@contextmanager
+def salvaging(output: Path) -> Iterator[None]:
+    """Save what an error that passes has of a track, beside the file it was meant for or else in a temporary place."""
+    try:
+        yield
+    except MusicError as error:
+        if isinstance(error.salvage, bytes):
+            places = (output.parent, Path(tempfile.gettempdir()))
+            error.salvage = save_bytes(error.salvage, output, places) or error.salvage
+        raise
 
 
 def save_bytes(content: bytes, name: Path, directories: Iterable[Path]) -> Path | None:

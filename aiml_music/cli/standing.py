@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -17,13 +17,14 @@ from aiml_music.cli.faults import CommandError
 
 @frozen(kw_only=True)
 class Doubt:
-    """A call that may have been charged, or was, and gave no track.
+    """A call that may have been charged, or was, and gave no track so far.
 
     Attributes:
         job: its job's label, or its file where that has none.
         state: where its job stands now, which may have been sent again by the user's word.
         sent_at: Unix time; when its first byte may have left.
         evidence: what is known about it.
+        generation_id: what the service had taken it under; None where it gave no id.
     """
 
     job: str
@@ -31,6 +32,7 @@ class Doubt:
     client_request_id: str
     sent_at: float
     evidence: tuple[str, ...]
+    generation_id: str | None = None
 
 
 @frozen(kw_only=True)
@@ -43,6 +45,7 @@ class Standing:
         listed: the same of the jobs of the list; of all, where no list was given.
         in_doubt: calls that may have been charged and gave no track.
         lost: calls that were charged and gave no track.
+        accepted: calls that were charged, and whose tracks can be collected.
         refused: jobs that the service refused for good, and why.
         orphans: the jobs that are not in the list.
     """
@@ -53,6 +56,7 @@ class Standing:
     balance: Balance
     in_doubt: tuple[Doubt, ...]
     lost: tuple[Doubt, ...]
+    accepted: tuple[Doubt, ...]
     refused: tuple[tuple[str, str], ...]
     orphans: tuple[str, ...]
 
@@ -103,6 +107,7 @@ def _told(directory: Path, ledger: Ledger, keys: Container[str] | None) -> Stand
         balance=ledger.balance(),
         in_doubt=tuple(_doubts(ledger, JobState.IN_DOUBT)),
         lost=tuple(_doubts(ledger, JobState.PAID_LOST)),
+        accepted=tuple(_doubts(ledger, JobState.ACCEPTED)),
         refused=tuple(refused),
         orphans=tuple(orphans),
     )
@@ -124,8 +129,16 @@ def _doubts(ledger: Ledger, state: JobState) -> Iterator[Doubt]:
             state=record.state,
             client_request_id=attempt.client_request_id,
             sent_at=next(entry.at for entry in entries if entry.mark is Mark.WIRE),
-            evidence=tuple(word for entry in entries for word in _words(entry)),
+            evidence=tuple(_told_once(word for entry in entries for word in _words(entry))),
+            generation_id=next(
+                (entry.facts["generation_id"] for entry in entries if entry.mark is Mark.ACCEPTED), None
+            ),
         )
+
+
+def _told_once(words: Iterable[str]) -> dict[str, None]:
+    # What is collected in vain says the same each time.
+    return dict.fromkeys(words)
 
 
 def _entries(ledger: Ledger, attempt: AttemptRecord) -> list[Entry]:
@@ -140,11 +153,13 @@ def _words(entry: Entry) -> Iterator[str]:
             yield f"an answer began with HTTP {facts.get('status')}"
         case Mark.DIED:
             yield "the program ended while the call was under way"
+        case Mark.ACCEPTED:
+            yield f"accepted as {facts.get('generation_id')}"
         case Mark.PAID:
             yield "it was charged"
         case Mark.SOUGHT:
-            yield str(facts.get("note", "the usage log settled nothing")).rstrip(".")
-    if entry.mark is Mark.IN_DOUBT and "problem" in facts:
+            yield str(facts.get("note", facts.get("problem", "the usage log settled nothing"))).rstrip(".")
+    if entry.mark in {Mark.IN_DOUBT, Mark.PAID} and "problem" in facts:
         yield str(facts["problem"]).rstrip(".")
     if facts.get("inference_id") is not None and entry.mark is Mark.HEAD:
         yield f"inference id {facts['inference_id']}"

@@ -42,6 +42,7 @@ def receipt_facts(receipt: Receipt | None) -> dict[str, str]:
     tries = "1 attempt" if len(receipt.attempts) == 1 else f"{len(receipt.attempts)} attempts"
     ids = {
         "request id": receipt.client_request_id,
+        "generation id": receipt.generation_id,
         "inference id": receipt.inference_id,
         "trace id": receipt.trace_id,
     }

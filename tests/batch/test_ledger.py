@@ -317,7 +317,7 @@ def test_what_is_written_is_synced(tmp_path: Path) -> None:
     with ledger:
         asked = ["synchronous", "journal_mode", "foreign_keys", "application_id", "user_version"]
         said = [ledger._file.connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in asked]
-    assert said == [3, "truncate", 1, 0x61696D6C, 1]
+    assert said == [3, "truncate", 1, 0x61696D6C, 2]
 
 
 def test_threads_take_turns(tmp_path: Path) -> None:

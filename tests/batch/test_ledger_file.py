@@ -1,5 +1,6 @@
 """What becomes of a ledger when disks, processes and people interfere."""
 
+import gzip
 import os
 import shutil
 import signal
@@ -19,6 +20,8 @@ from tests._io.system import limited, posix
 from tests.batch.ledgers import begun, filled, marked, plans
 
 pytestmark = posix
+
+FIRST_VERSION = Path(__file__).parent / "data" / "ledger-version-1.sqlite3.gz"
 
 # Writes more than it can keep in memory, so that half of it is on the disk when it is killed.
 WRITER = """
@@ -115,10 +118,10 @@ def test_a_file_of_something_else_stays_as_it_is(tmp_path: Path) -> None:
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     """Whoever knows less than the ledger would misread it."""
     ledger, _ = filled(tmp_path, "a")
-    ledger._file.connection.execute("PRAGMA user_version = 2")
+    ledger._file.connection.execute("PRAGMA user_version = 3")
     ledger.close()
     for open_ledger in (Ledger.open, Ledger.observe):
-        with pytest.raises(LedgerError, match=r"has version 2; this release wants version 1.*Upgrade aiml_music"):
+        with pytest.raises(LedgerError, match=r"has version 3; this release wants version 2.*Upgrade aiml_music"):
             open_ledger(tmp_path)
 
 
@@ -128,7 +131,7 @@ def test_an_older_ledger_is_copied_and_then_changed(tmp_path: Path) -> None:
     ledger, _ = filled(tmp_path, "a")
     connection = ledger._file.connection
     steps = (*STEPS, "CREATE TABLE more (x);", "INSERT INTO more VALUES (1);")
-    copy = tmp_path / "ledger.sqlite3.v1"
+    copy = tmp_path / "ledger.sqlite3.v2"
     copy.write_bytes(b"half a copy of an earlier try")
     with pytest.raises(sqlite3.OperationalError):
         migrate(connection, ledger.path, (*STEPS, "CREATE TABLE more (x);", "nonsense;"))
@@ -136,14 +139,37 @@ def test_an_older_ledger_is_copied_and_then_changed(tmp_path: Path) -> None:
     migrate(connection, ledger.path, steps)
     migrate(connection, ledger.path, steps)
     assert connection.execute("SELECT count(*) FROM more").fetchone()[0] == 1
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == 3
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == 4
     ledger.close()
     assert copy.stat().st_mode & 0o777 == 0o600
     old = sqlite3.connect(copy)
     assert old.execute("SELECT label FROM jobs").fetchall() == [("a",)]
     assert old.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-    assert old.execute("PRAGMA user_version").fetchone()[0] == 1
+    assert old.execute("PRAGMA user_version").fetchone()[0] == 2
     old.close()
+
+
+@pytest.mark.row("144")
+def test_a_ledger_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    """A file that an older release wrote: it can be looked at as it is, and its jobs may be accepted from now on."""
+    path = tmp_path / "ledger.sqlite3"
+    path.write_bytes(gzip.decompress(FIRST_VERSION.read_bytes()))
+    with Ledger.observe(tmp_path) as ledger:
+        before = {record.label: record.state for record in ledger.jobs()}
+        money = ledger.balance()
+    assert {label.replace(" ", "_"): str(state) for label, state in before.items()} == {
+        **{state: state for state in ("planned", "done", "rejected", "in_doubt", "paid_lost", "cancelled")},
+        "on_the_wire": "wire",
+    }
+    with Ledger.open(tmp_path) as ledger:
+        assert {record.label: record.state for record in ledger.jobs()} == before
+        assert ledger.balance() == money
+        key = next(record.key for record in ledger.jobs() if record.label == "on the wire")
+        marked(ledger, key, Mark.ACCEPTED, facts={"generation_id": "g"})
+        assert ledger.job(key).state is JobState.ACCEPTED
+    copy = sqlite3.connect(tmp_path / "ledger.sqlite3.v1")
+    assert copy.execute("PRAGMA user_version").fetchone()[0] == 1
+    copy.close()
 
 
 def test_an_observer_waits_for_somebody_to_begin(tmp_path: Path) -> None:

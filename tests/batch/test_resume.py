@@ -65,6 +65,16 @@ def test_an_attempt_that_was_sent_is_in_doubt(tmp_path: Path, came: bytes) -> No
     assert files(tmp_path) == ({"a.partial.mp3"} if came else set())
 
 
+@pytest.mark.parametrize("came", [b"", TRACK])
+def test_an_attempt_that_was_accepted_stays_so(tmp_path: Path, came: bytes) -> None:
+    """Nobody need keep a beginning of what can be had whole; and without one, nothing is there to remove."""
+    ledger, key = left(tmp_path, Mark.WIRE, Mark.ACCEPTED)
+    if came:
+        (tmp_path / PART).write_bytes(came + bytes(9000))
+    assert resumed(ledger, tmp_path, key) is JobState.ACCEPTED
+    assert files(tmp_path) == set()
+
+
 def test_an_attempt_without_a_file_is_in_doubt(tmp_path: Path) -> None:
     """Somebody cleaned up; the money may be gone all the same."""
     ledger, key = left(tmp_path, Mark.WIRE, Mark.HEAD)
@@ -72,7 +82,10 @@ def test_an_attempt_without_a_file_is_in_doubt(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("133")
-@pytest.mark.parametrize("marks", [(Mark.WIRE,), (Mark.WIRE, Mark.RECEIVED), (Mark.WIRE, Mark.IN_DOUBT)])
+@pytest.mark.parametrize(
+    "marks",
+    [(Mark.WIRE,), (Mark.WIRE, Mark.ACCEPTED), (Mark.WIRE, Mark.RECEIVED), (Mark.WIRE, Mark.IN_DOUBT)],
+)
 def test_a_whole_track_is_collected(tmp_path: Path, marks: tuple[Mark, ...]) -> None:
     """Whatever was written down of it last: it is there, whole, checked and synced, and settles every doubt."""
     ledger, key = left(tmp_path, *marks)

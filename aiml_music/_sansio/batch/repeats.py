@@ -17,6 +17,7 @@ from aiml_music._sansio.errors import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    ResultGoneError,
     ServerError,
     StorageError,
 )
@@ -40,6 +41,8 @@ _LASTING = (ConfigError, InputError, StorageError)
 _TROUBLE = {
     Outcome.NOT_SENT: Trouble.NOT_SENT,
     Outcome.REJECTED: Trouble.REFUSED,
+    # Nothing is paid for once more: it is collected by the next run.
+    Outcome.ACCEPTED: Trouble.IN_DOUBT,
     Outcome.UNKNOWN: Trouble.IN_DOUBT,
     Outcome.DAMAGED: Trouble.DAMAGED,
     Outcome.COMPLETED: Trouble.DAMAGED,
@@ -69,9 +72,20 @@ def closing(latest: Mark | None, error: MusicError | None, *, is_ready: bool) ->
     """
     if latest is Mark.INTENT:
         return (Mark.NOT_SENT,)
+    if latest is Mark.ACCEPTED and not is_ready:
+        return () if error is None else _of_accepted(error)
     if latest not in {Mark.WIRE, Mark.HEAD} or is_ready:
         return ()
     return (Mark.IN_DOUBT,) if error is None else verdict(error)
+
+
+def _of_accepted(error: MusicError) -> tuple[Mark, ...]:
+    """Return the marks after a generation that was accepted: only the service's own word ends it."""
+    if isinstance(error, ResultGoneError):
+        return (Mark.PAID,)
+    if error.outcome is not Outcome.REJECTED:
+        return (Mark.SOUGHT,)
+    return (Mark.PAID,) if error.money is Money.YES else verdict(error)
 
 
 @frozen(kw_only=True)

@@ -20,6 +20,7 @@ _ABSENT = "Half an hour after it was sent, no row bears its id: it probably neve
 _BY_YOUR_WORD = "It counts as unpaid by the user's word: no row bore its id half an hour after it was sent."
 
 _WORDS = {
+    JobState.ACCEPTED: Mark.PAY_AGAIN,
     JobState.IN_DOUBT: Mark.PAY_AGAIN,
     JobState.PAID_LOST: Mark.PAY_AGAIN,
     JobState.REJECTED: Mark.AGAIN,

@@ -1,13 +1,17 @@
 """The states of a job, the marks that lead from one to the next, and no other way.
 
 ```
-planned ─ intent ─ wire ─ received ─ done
-   ▲        │       ├──── rejected                      planned again by the user's word
-   │        │       ├──── in_doubt ─ paid: paid_lost    planned again by the user's word
-   ├────────┴───────┘        │
-   │   proven: not sent      │
-   └─────────────────────────┘ proven: unpaid
+planned ─ intent ─ wire ──────────── received ─ done
+   ▲        │       ├──── rejected      ▲               planned again by the user's word
+   │        │       ├──── in_doubt ─────┼─ paid_lost    planned again by the user's word
+   │        │       └──── accepted ─────┘
+   ├────────┴─ proven: not sent
+   └─ proven: unpaid
 ```
+
+What the service has accepted under an id was paid for, and can be collected by that as often as it takes: timeouts,
+cancellations and crashes leave it accepted. It is rejected, in doubt or paid and lost where the service says that the
+generation failed, by what it says of the money; and paid and lost where it says that the track is gone.
 
 A mark is durable before the act it licenses. The state is a fold over the marks of a job, in their order.
 """
@@ -32,6 +36,8 @@ class JobState(StrEnum):
     """An attempt is licensed to connect; no byte of its request has left."""
     WIRE = "wire"
     """The first byte may have left, and the service may have the request."""
+    ACCEPTED = "accepted"
+    """Paid for; the service makes the track under an id that is on record, and it can be collected by that."""
     RECEIVED = "received"
     """The whole track is on the disk, checked and synced, under a hidden name."""
     DONE = "done"
@@ -59,6 +65,8 @@ class Mark(StrEnum):
     """Licenses the first byte of the request."""
     HEAD = "head"
     """Evidence: what the head of an answer said."""
+    ACCEPTED = "accepted"
+    """The service has taken the generation, under an id. Licenses asking after it, now and whenever it is resumed."""
     RECEIVED = "received"
     """The whole track is on the disk. Licenses its final name."""
     DONE = "done"
@@ -74,11 +82,11 @@ class Mark(StrEnum):
     DIED = "died"
     """Found when resuming: the process ended with this attempt under way."""
     SOUGHT = "sought"
-    """Evidence: the service was asked about a call in doubt, and that settled nothing."""
+    """Evidence: the service was asked about a call in doubt, or after an accepted one, and that settled nothing."""
     UNPAID = "unpaid"
     """Settled: a call in doubt was not charged."""
     PAID = "paid"
-    """Settled: a call in doubt was charged."""
+    """Settled: a call was charged, and gives no track."""
     PAY_AGAIN = "pay_again"
     """The user's word: send it again, though it may have been paid for, or was."""
     AGAIN = "again"
@@ -97,6 +105,7 @@ _AFTER: dict[JobState | None, dict[Mark, JobState]] = {
     JobState.INTENT: {Mark.WIRE: JobState.WIRE, Mark.NOT_SENT: JobState.PLANNED, Mark.DIED: JobState.PLANNED},
     JobState.WIRE: {
         Mark.HEAD: JobState.WIRE,
+        Mark.ACCEPTED: JobState.ACCEPTED,
         Mark.RECEIVED: JobState.RECEIVED,
         Mark.REJECTED: JobState.REJECTED,
         Mark.IN_DOUBT: JobState.IN_DOUBT,
@@ -104,6 +113,16 @@ _AFTER: dict[JobState | None, dict[Mark, JobState]] = {
         # A live process may have the proof that a dead one cannot give: these two need no user.
         Mark.NOT_SENT: JobState.PLANNED,
         Mark.DEFERRED: JobState.PLANNED,
+    },
+    JobState.ACCEPTED: {
+        Mark.RECEIVED: JobState.RECEIVED,
+        Mark.SOUGHT: JobState.ACCEPTED,
+        # The service says that it failed, and what that cost, or does not; or that the track is gone.
+        Mark.DEFERRED: JobState.PLANNED,
+        Mark.REJECTED: JobState.REJECTED,
+        Mark.IN_DOUBT: JobState.IN_DOUBT,
+        Mark.PAID: JobState.PAID_LOST,
+        Mark.PAY_AGAIN: JobState.PLANNED,
     },
     JobState.RECEIVED: {Mark.DONE: JobState.DONE},
     JobState.DONE: {Mark.DONE: JobState.DONE},

@@ -13,6 +13,7 @@ class PageState(StrEnum):
     DONE = "done"
     IN_DOUBT = "in_doubt"
     PAID_LOST = "paid_lost"
+    ACCEPTED = "accepted"
     REJECTED = "rejected"
     POISONED = "poisoned"
     ATTEMPTING = "attempting"

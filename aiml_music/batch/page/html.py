@@ -62,6 +62,12 @@ _SECTIONS = (
         explanation="These gave no track, and are not tried again by themselves.",
         states=frozenset({PageState.REJECTED, PageState.POISONED}),
     ),
+    _Section(
+        name="accepted",
+        heading="Being made",
+        explanation="These are paid for. Run the batch again to collect their tracks, which costs nothing.",
+        states=frozenset({PageState.ACCEPTED}),
+    ),
     _Section(name="tracks", heading="Tracks", explanation="", states=frozenset({PageState.DONE})),
     _Section(
         name="waiting",
@@ -74,6 +80,7 @@ _BADGES = {
     PageState.DONE: "Done",
     PageState.IN_DOUBT: "In doubt",
     PageState.PAID_LOST: "Paid, no track",
+    PageState.ACCEPTED: "Accepted",
     PageState.REJECTED: "Refused",
     PageState.POISONED: "Set aside",
     PageState.ATTEMPTING: "Under way",

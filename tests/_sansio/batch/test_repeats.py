@@ -15,10 +15,12 @@ from aiml_music._sansio.errors import (
     InvalidRequestError,
     MusicError,
     NotFoundError,
+    NotReadyError,
     NotSentError,
     PayloadError,
     PermissionDeniedError,
     RateLimitError,
+    ResultGoneError,
     ServerError,
     StorageError,
 )
@@ -42,6 +44,8 @@ def failed(status: int, *, retry_after: float | None, credits_used: int | None, 
     )
 
 
+ACCEPTED: Any = {"outcome": Outcome.ACCEPTED, "money": Money.YES}
+NOT_READY = NotReadyError("not yet", **ACCEPTED)
 UNSENT = NotSentError("no network")
 DOUBT = InDoubtError("cut", outcome=Outcome.UNKNOWN, money=Money.UNKNOWN)
 BUSY = failed(503, retry_after=5.0, credits_used=0, money=Money.NO)
@@ -107,6 +111,7 @@ def test_every_failure_has_a_verdict(error: MusicError, marks: list[Mark]) -> No
         ([StorageError("full", outcome=Outcome.COMPLETED, money=Money.YES)], Next()),
         ([NotSentError("odd", money=Money.YES)], Next()),
         ([AuthenticationError("no", **REFUSED)], Next()),
+        ([NOT_READY], Next()),
     ],
 )
 def test_only_what_costs_nothing_is_repeated(errors: list[MusicError], expected: Next) -> None:
@@ -129,5 +134,28 @@ def test_what_is_known_closes_an_attempt(latest: Mark | None, error: MusicError 
         assert marks == (Mark.NOT_SENT,)
     elif latest in {Mark.WIRE, Mark.HEAD} and not is_ready:
         assert marks == ((Mark.NOT_SENT,) if error is UNSENT else (Mark.IN_DOUBT,))
+    elif latest is Mark.ACCEPTED and not is_ready and error is not None:
+        assert marks == (Mark.SOUGHT,)
     else:
         assert marks == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "marks"),
+    [
+        (NOT_READY, [Mark.SOUGHT]),
+        (NotFoundError("no such id", **ACCEPTED), [Mark.SOUGHT]),
+        (PayloadError("no audio", outcome=Outcome.DAMAGED, money=Money.YES), [Mark.SOUGHT]),
+        (StorageError("full", outcome=Outcome.COMPLETED, money=Money.YES), [Mark.SOUGHT]),
+        (ResultGoneError("gone", outcome=Outcome.DAMAGED, money=Money.YES), [Mark.PAID]),
+        (APIError("failed", outcome=Outcome.REJECTED, money=Money.YES, credits_used=9), [Mark.PAID]),
+        (APIError("failed", outcome=Outcome.REJECTED, money=Money.UNKNOWN), [Mark.IN_DOUBT]),
+        (ContentRefusedError("failed", **REFUSED), [Mark.REJECTED]),
+        (ServerError("failed", **REFUSED), [Mark.DEFERRED]),
+    ],
+)
+def test_what_was_accepted_ends_by_the_word_of_the_service_alone(error: MusicError, marks: list[Mark]) -> None:
+    """It failed, or its track is gone; anything else leaves it to be collected."""
+    made = closing(Mark.ACCEPTED, error, is_ready=False)
+    assert [*made] == marks
+    fold([Mark.PLANNED, Mark.INTENT, Mark.WIRE, Mark.ACCEPTED, *made])
