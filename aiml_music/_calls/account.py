@@ -34,7 +34,7 @@ async def models(session: Session, options: Options, timeout: TimeoutInput | Uns
 async def model(session: Session, options: Options, name: str, timeout: TimeoutInput | Unset) -> ModelInfo:
     """Ask about one model; see `AsyncMusicClient.model`."""
     path = account.model_path(name)
-    return await _asked(session, options, path, (), account.read_model, timeout, remembers=True)
+    return await _asked(session, options, path, account.MODELS_QUERY, account.read_answer, timeout, remembers=True)
 
 
 async def reach(session: Session, options: Options, timeout: TimeoutInput | Unset) -> float | None:

@@ -123,8 +123,14 @@ def read_models(document: Mapping[str, Any]) -> tuple[ModelInfo, ...] | None:
     return known + tuple(map(read_model, others))
 
 
+def read_answer(document: Mapping[str, Any]) -> ModelInfo | None:
+    """Read the answer about one model; None where it tells of none."""
+    entry = document.get("data", document)
+    return read_model(entry) if isinstance(entry, Mapping) and _text(entry, "id") else None
+
+
 def read_model(document: Mapping[str, Any]) -> ModelInfo:
-    """Read one entry of the list, or the answer about one model."""
+    """Read one entry of the list."""
     name = _text(document, "id") or ""
     names = (name, *_aliases(document))
     row = next((MODELS[each] for each in names if each in MODELS), None)
@@ -170,9 +176,16 @@ def _makes_music(entry: Mapping[str, Any]) -> bool:
 
 
 def _price(entry: Mapping[str, Any]) -> int | None:
+    """Return the credits of one generation, where the entry states a price for just that."""
     pricing = entry.get("pricing")
-    stated = pricing.get("credits") if isinstance(pricing, Mapping) else None
-    return stated if isinstance(stated, int) and not isinstance(stated, bool) and stated >= 0 else None
+    if not isinstance(pricing, Mapping) or pricing.get("currency") != "USD":
+        return None
+    units = pricing.get("units")
+    unit = units[0] if isinstance(units, list) and len(units) == 1 else None
+    if not isinstance(unit, Mapping) or unit.get("name") != "generation":
+        return None
+    price, per = _amount(unit.get("price")), _amount(unit.get("per", 1))
+    return None if price is None or not per or price < 0 else int(price * CREDITS_PER_USD / per)
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str | None:

@@ -2,15 +2,26 @@
 
 import pytest
 
-from aiml_music import AuthenticationError, Event, InputError, MusicClient, NotFoundError, Operation, PayloadError
-from tests.answers import answer, envelope
+from aiml_music import (
+    AsyncMusicClient,
+    AuthenticationError,
+    Event,
+    InputError,
+    InvalidRequestError,
+    MusicClient,
+    NotFoundError,
+    Operation,
+    PayloadError,
+)
+from aiml_music.sandbox import Settings, running
+from tests.answers import VOICE_ID, answer, envelope
 from tests.calls import client_of
 from tests.canary import KEY, assert_keyless
 from tests.loopback import Send, loopback
 
 pytestmark = pytest.mark.anyio
 
-LIST = {"object": "list", "data": [{"id": "music-01", "pricing": {"credits": 63_000}}]}
+LIST = {"object": "list", "data": [{"id": "music-01", "aliases": ["m1"]}]}
 TAGGED = answer(LIST, headers=(("ETag", '"one"'),))
 NOT_MODIFIED = Send(b'HTTP/1.1 304 Not Modified\r\nETag: "one"\r\n\r\n')
 
@@ -60,13 +71,15 @@ async def test_a_list_that_has_not_changed_is_not_sent_again() -> None:
 
 async def test_one_model_is_asked_for_by_its_name() -> None:
     """Slashes and all."""
-    with loopback([answer({"id": "minimax/music-9"})]) as server:
+    with loopback([answer({"data": {"id": "minimax/music-9"}})]) as server:
         async with client_of(server) as client:
             found = await client.model("minimax/music-9")
             with pytest.raises(InputError):
                 await client.model("")
     assert (found.id, found.is_listed, found.is_known) == ("minimax/music-9", True, False)
-    assert [request.path for request in server.requests] == ["/model/minimax%2Fmusic-9"]
+    assert [request.path for request in server.requests] == [
+        "/model/minimax%2Fmusic-9?include=pricing%2Ccapabilities%2Cmodalities"
+    ]
 
 
 async def test_an_unknown_model_is_not_found() -> None:
@@ -103,3 +116,29 @@ def test_the_blocking_client_asks_the_same() -> None:
         assert client.balance(timeout=20).credits == 2_000_000
         assert client.models()[0].id == "music-01"
         assert client.model("music-01").is_known
+
+
+async def test_the_sandbox_tells_of_every_model() -> None:
+    """With the prices of its list; a withdrawn one is not in it, and named all the same."""
+    with running(Settings(latency=0, withdrawn=frozenset({"music-01"}))) as server:
+        async with AsyncMusicClient(api_key=server.api_key, base_url=server.base_url) as client:
+            found = {model.id: model for model in await client.models()}
+            again = await client.models()
+            one = await client.model("music-2.0")
+            left = await client.balance()
+    assert {name for name, model in found.items() if not model.is_listed} == {"music-01"}
+    assert all(model.price_credits and model.is_known for model in found.values())
+    assert again == tuple(found.values())
+    assert (one.id, one.aliases) == ("minimax/music-2.0", ("music-2.0",))
+    assert left.currency == "USD"
+
+
+async def test_a_withdrawn_model_is_told_with_those_that_live() -> None:
+    """At the price of one refused request."""
+    with running(Settings(latency=0, withdrawn=frozenset({"music-01"}))) as server:
+        async with AsyncMusicClient(api_key=server.api_key, base_url=server.base_url) as client:
+            with pytest.raises(InvalidRequestError) as caught:
+                await client.generate(lyrics="la la la", refer_voice=VOICE_ID)
+        assert server.sandbox.charges == 0
+    assert "does not take music-01" in (caught.value.hint or "")
+    assert "minimax/music-2.6" in (caught.value.hint or "")

@@ -6,8 +6,14 @@ from typing import Any
 import pytest
 
 from aiml_music import InputError
-from aiml_music._sansio.account import model_path, read_balance, read_model, read_models
+from aiml_music._sansio.account import model_path, read_answer, read_balance, read_model, read_models
 from aiml_music._sansio.catalogue import MODELS, MUSIC_01
+
+
+def priced(price: Any, *, per: Any = 1, currency: str = "USD", name: str = "generation") -> dict[str, Any]:
+    """Return a price as the service lists it."""
+    unit = {"name": name, "measure": "output", "price": price, "per": per}
+    return {"kind": "fixed", "currency": currency, "units": [unit]}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,7 @@ def test_the_catalogue_comes_first_and_what_makes_music_behind_it() -> None:
             "data": [
                 {"id": "gpt-4o", "type": "chat-completion"},
                 {"id": "new/singer", "modalities": {"output": ["music"]}},
-                {"id": "other-music", "pricing": {"credits": 5}, "aliases": ["om"]},
+                {"id": "other-music", "pricing": priced(0.0000025), "aliases": ["om"]},
             ]
         }
     )
@@ -72,10 +78,22 @@ def test_a_listed_model_keeps_the_id_that_is_typed(entry: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("pricing", "price"),
-    [({"credits": 70_000}, 70_000), ({"credits": True}, 63_000), ({"credits": -1}, 63_000), ("dear", 63_000)],
+    [
+        (priced(0.035), 70_000),
+        (priced("0.07", per=2), 70_000),
+        (priced(0.035, currency="EUR"), 63_000),
+        (priced(0.035, name="second"), 63_000),
+        (priced(-1), 63_000),
+        (priced(1, per=0), 63_000),
+        (priced("dear"), 63_000),
+        ({"currency": "USD", "units": []}, 63_000),
+        ({"currency": "USD", "units": [3]}, 63_000),
+        ({"currency": "USD"}, 63_000),
+        ("dear", 63_000),
+    ],
 )
 def test_a_price_is_the_listed_one_or_the_last_recorded(pricing: Any, price: int) -> None:
-    """What is no number of credits says nothing."""
+    """What is no price of a generation in dollars says nothing."""
     assert read_model({"id": MUSIC_01.id, "pricing": pricing}).price_credits == price
 
 
@@ -90,6 +108,13 @@ def test_entries_that_are_none_are_passed_over() -> None:
     found = read_models({"data": [None, {"id": 3}, {}, {"id": "a-song", "aliases": "none"}]})
     assert found is not None
     assert [model.id for model in found if model.is_listed] == ["a-song"]
+
+
+def test_the_answer_about_one_model_holds_its_entry() -> None:
+    """Within `data`, as recorded, or by itself."""
+    entry = {"id": MUSIC_01.id}
+    assert read_answer({"object": "model", "data": entry}) == read_answer(entry) == read_model(entry)
+    assert read_answer({}) is read_answer({"data": "none"}) is read_answer({"data": {}}) is None
 
 
 def test_a_name_may_hold_slashes() -> None:
