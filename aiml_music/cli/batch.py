@@ -126,9 +126,7 @@ async def _run(opened: Batch, listed: JobList, board: BatchBoard, ending: _Endin
             screen.tell("Stopping: ", "nothing more is sent; what is under way comes in. Ctrl-C again ends at once.")
         else:
             opened.abort()
-            screen.tell(
-                "Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt."
-            )
+            screen.tell("Ending: ", "tracks that are coming in have half a minute; other calls are left in doubt.")
 
     with _heeding_signals(interrupted):
         try:
