@@ -31,6 +31,7 @@ from aiml_music import (
 from aiml_music._sansio.catalogue import MODELS, Route
 from aiml_music.sandbox import SCENARIOS, RunningSandbox, Settings, running
 from aiml_music.testing import FakeClock
+from tests.clocks import PatientClock
 
 pytestmark = pytest.mark.anyio
 
@@ -80,15 +81,6 @@ def server() -> Iterator[RunningSandbox]:
     """A sandbox that is done at once, with tracks of a second."""
     with running(Settings(latency=0, longest_track=1, drip_seconds=0.05)) as served:
         yield served
-
-
-class PatientClock(FakeClock):
-    """A fake clock for a wait at whose other end real work is done: a pause takes a moment."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass in a moment, and write it down."""
-        await anyio.sleep(0.02)
-        await super().sleep(seconds)
 
 
 def client_of(server: RunningSandbox, **options: Any) -> AsyncMusicClient:

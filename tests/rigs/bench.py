@@ -24,9 +24,9 @@ SHORT = Settings(latency=0.0, longest_track=0.5)
 JOBS = 3
 
 
-def exactly(tracks: int) -> str:
+def exactly(tracks: int, price: int = CREDITS_PER_TRACK) -> str:
     """Return a budget for so many tracks, and not a credit more: what is counted twice, or forgotten, has no room."""
-    return str(usd_of(tracks * CREDITS_PER_TRACK))
+    return str(usd_of(tracks * price))
 
 
 @define(eq=False)

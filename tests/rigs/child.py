@@ -28,9 +28,11 @@ from aiml_music._io import digest
 from aiml_music._sansio.batch.job import Job
 from aiml_music.batch.batch import Batch
 from aiml_music.sandbox import DEFAULT_KEY
+from tests.clocks import HastyClock
 from tests.rigs.crash_points import CrashPoint
 
 ENDED, FAILED, BROKEN = 0, 3, 4
+QUEUED_MODEL = "minimax/music-2.6"
 GIVEN = "The word to pay again is on record.\n"
 # Both event loops and all of a batch: nothing is to be imported in the middle of an errand.
 IMPORTED = (
@@ -54,6 +56,7 @@ class Errand:
         crash: kill the process at so manieth crash point.
         lifetime: kill the process after so many seconds.
         scenario: a fault of the sandbox that every generation names.
+        queued: the jobs are of a model that answers by an id, and no wait is long.
         word: say of every call in doubt that it may be paid again, before anything is sent.
         settled: ask the service's books about every doubt, and make what was not paid.
         held: wait for a line before the first step.
@@ -69,6 +72,7 @@ class Errand:
     crash: int | None = None
     lifetime: float | None = None
     scenario: str | None = None
+    queued: bool = False
     word: bool = False
     settled: bool = False
     held: bool = False
@@ -133,19 +137,14 @@ def _child(errand: Errand, reader: Any) -> None:
 
 
 async def _carried_out(errand: Errand) -> int:
-    jobs = [
-        Job(
-            label=f"Song {n}",
-            lyrics=f"##Song number {n}, and another line of it##",
-            reference=errand.reference,
-            purpose="song",
-        )
-        for n in range(errand.jobs)
-    ]
+    jobs = [_job(errand, n) for n in range(errand.jobs)]
+    clock = HastyClock() if errand.queued else None
     headers = None if errand.scenario is None else {"x-sandbox-scenario": errand.scenario}
     try:
         async with (
-            AsyncMusicClient(api_key=DEFAULT_KEY, base_url=errand.base_url, default_headers=headers) as client,
+            AsyncMusicClient(
+                api_key=DEFAULT_KEY, base_url=errand.base_url, default_headers=headers, clock=clock
+            ) as client,
             client.batch(Path(errand.directory), budget=errand.budget, max_concurrency=errand.width) as batch,
         ):
             if errand.word:
@@ -158,6 +157,13 @@ async def _carried_out(errand: Errand) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return FAILED
     return ENDED
+
+
+def _job(errand: Errand, number: int) -> Job:
+    label, words = f"Song {number}", f"##Song number {number}, and another line of it##"
+    if errand.queued:
+        return Job(label=label, model=QUEUED_MODEL, prompt="A slow waltz", lyrics=words)
+    return Job(label=label, lyrics=words, reference=errand.reference, purpose="song")
 
 
 async def _give_the_word(batch: Batch) -> None:

@@ -85,7 +85,8 @@ def _of_accepted(error: MusicError) -> tuple[Mark, ...]:
         return (Mark.PAID,)
     if error.outcome is not Outcome.REJECTED:
         return (Mark.SOUGHT,)
-    return (Mark.PAID,) if error.money is Money.YES else verdict(error)
+    # What was stated when it was taken is no proof any more: of one that failed it may have been given back.
+    return {Money.YES: (Mark.PAID,), Money.UNKNOWN: (Mark.IN_DOUBT,)}.get(error.money) or verdict(error)
 
 
 @frozen(kw_only=True)

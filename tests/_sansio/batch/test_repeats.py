@@ -149,7 +149,7 @@ def test_what_is_known_closes_an_attempt(latest: Mark | None, error: MusicError 
         (StorageError("full", outcome=Outcome.COMPLETED, money=Money.YES), [Mark.SOUGHT]),
         (ResultGoneError("gone", outcome=Outcome.DAMAGED, money=Money.YES), [Mark.PAID]),
         (APIError("failed", outcome=Outcome.REJECTED, money=Money.YES, credits_used=9), [Mark.PAID]),
-        (APIError("failed", outcome=Outcome.REJECTED, money=Money.UNKNOWN), [Mark.IN_DOUBT]),
+        (APIError("failed", outcome=Outcome.REJECTED, money=Money.UNKNOWN, credits_used=9), [Mark.IN_DOUBT]),
         (ContentRefusedError("failed", **REFUSED), [Mark.REJECTED]),
         (ServerError("failed", **REFUSED), [Mark.DEFERRED]),
     ],
