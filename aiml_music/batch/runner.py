@@ -180,8 +180,12 @@ class Run:
             journal: of the attempt.
             error: how it ended; None is a cancellation.
         """
-        for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
-            await journal.mark(mark, **_evidence(error))
+        try:
+            for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
+                await journal.mark(mark, **_evidence(error))
+        except LedgerError as trouble:
+            # How the call ended is told all the same: where one disk fails both, its track is in its error alone.
+            self._halt(trouble)
 
     async def _is_ready(self, journal: AttemptJournal) -> bool:
         """Say whether the track of an attempt is whole on the disk; then it is collected when the batch is resumed."""
