@@ -33,6 +33,7 @@ from aiml_music import (
     SpendBrakeError,
 )
 from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.ledger_file import LEDGER_NAME
 from aiml_music.sandbox import CREDITS_PER_TRACK
 from aiml_music.testing import FakeClock
 from tests.batch.batches import START, job
@@ -354,7 +355,7 @@ class BatchMachine(RuleBasedStateMachine):
         """Return a budget with room for so many calls more than are paid for, or may be."""
         if room is None:
             return None
-        committed = ledger_balance(self.directory).committed if self.model.jobs else 0
+        committed = ledger_balance(self.directory).committed if (self.directory / LEDGER_NAME).exists() else 0
         return exactly(committed // CREDITS_PER_TRACK + room)
 
     def _may_be_settled(self) -> None:
