@@ -51,14 +51,18 @@ Wanted = list[tuple[str, int]]
 """A list: labels, each with a variant of its lyrics; another variant is another job."""
 Faults = list[list[Fault]]
 
-_ROWS = st.tuples(st.sampled_from("abcd"), st.integers(0, 1))
-LISTS = st.lists(_ROWS, min_size=1, max_size=4)
-WHOLE_LISTS = st.lists(_ROWS, min_size=1, max_size=4, unique=True)
-FAULTS = st.lists(st.lists(st.sampled_from(Fault), max_size=3), max_size=4)
+_ROWS = st.tuples(st.sampled_from("abcdef"), st.integers(0, 2))
+LISTS = st.lists(_ROWS, min_size=1, max_size=5)
+WHOLE_LISTS = st.lists(_ROWS, min_size=1, max_size=5, unique=True)
+FAULTS = st.lists(st.lists(st.sampled_from(Fault), max_size=3), max_size=5)
 WIDTHS = st.integers(1, 3)
 # Room in the budget for so many calls more than are paid for, or may be.
 ROOM = st.none() | st.integers(0, 4)
-MOMENTS = st.tuples(st.sampled_from(["event", "arrival", "half"]), st.integers(1, 9))
+_NOBODY, _RIVAL, _RIVAL_PROCESS = "without a service", "rival openings", "rival processes"
+HAPPENINGS = st.sampled_from(["calm"] * 5 + [_NOBODY, _RIVAL, _RIVAL_PROCESS])
+MOMENTS = st.sampled_from(
+    [("event", n) for n in range(1, 13)] + [(kind, n) for kind in ("arrival", "half") for n in (1, 1, 1, 2, 2, 3)]
+)
 _HALF_AN_HOUR = 1800.0
 
 
@@ -108,11 +112,11 @@ class BatchMachine(RuleBasedStateMachine):
         """Throw the directory away."""
         shutil.rmtree(self.directory)
 
-    @rule(wanted=LISTS, faults=FAULTS, width=WIDTHS, room=ROOM, numbered=st.booleans(), rival=st.integers(0, 5))
+    @rule(wanted=LISTS, faults=FAULTS, width=WIDTHS, room=ROOM, numbered=st.booleans(), happening=HAPPENINGS)
     def run(
-        self, wanted: Wanted, faults: Faults, width: int, room: int | None, *, numbered: bool, rival: int
+        self, wanted: Wanted, faults: Faults, width: int, room: int | None, *, numbered: bool, happening: str
     ) -> None:
-        """Run a list, edited or in another order or with a job twice; sometimes somebody else opens the batch too."""
+        """Run a list: edited, in another order, or with a job twice; somebody else may open the batch meanwhile."""
         self._clear("runs")
         if len(set(wanted)) < len(wanted) and not numbered:
             with pytest.raises(InputError, match="the same as job"):
@@ -122,9 +126,11 @@ class BatchMachine(RuleBasedStateMachine):
         names = _names(wanted)
         self.model.plan(names)
         self._order(names, faults)
-        rivals = {0: self._second_opening, 1: self._second_process}
+        self.world.score.counted[happening] += 1
+        url = f"http://127.0.0.1:{free_port()}" if happening == _NOBODY else None
+        rival = {_RIVAL: self._second_opening, _RIVAL_PROCESS: self._second_process}.get(happening)
         options = {"max_concurrency": width, "number_copies": numbered}
-        self._run_calmly(names, _jobs(wanted), room, meanwhile=rivals.get(rival), **options)
+        self._run_calmly(names, _jobs(wanted), room, url=url, meanwhile=rival, **options)
 
     @rule(faults=FAULTS, width=WIDTHS, room=ROOM)
     def run_everything(self, faults: Faults, width: int, room: int | None) -> None:
@@ -132,14 +138,6 @@ class BatchMachine(RuleBasedStateMachine):
         self._clear("runs of everything")
         self._order(sorted(self.model.jobs), faults)
         self._run_calmly(None, None, room, max_concurrency=width)
-
-    @rule(wanted=WHOLE_LISTS, width=WIDTHS)
-    def run_without_service(self, wanted: Wanted, width: int) -> None:
-        """Run a list against a port at which nobody listens."""
-        self._clear("runs without a service")
-        names = _names(wanted)
-        self.model.plan(names)
-        self._run_calmly(names, _jobs(wanted), None, url=f"http://127.0.0.1:{free_port()}", max_concurrency=width)
 
     @rule(
         wanted=WHOLE_LISTS,
@@ -174,7 +172,7 @@ class BatchMachine(RuleBasedStateMachine):
             except MusicError as error:
                 strike.take(error)
         new = self._look(strike.step, budget)
-        self.world.score.counted[act] += strike.step.disturbed
+        self.world.score.counted[act] += strike.has_struck
         if strike.step.disturbed:
             self.model.excuse(new if act in CUT_SHORT else [], strike.salvaged)
             if act in CUT_SHORT:
@@ -209,10 +207,12 @@ class BatchMachine(RuleBasedStateMachine):
         fault=st.sampled_from([None, None, "down", "missing", "empty"]),
         absent_is_unpaid=st.booleans(),
         wait=st.sampled_from([None, None, 60.0, 3600.0]),
+        after=st.sampled_from([0.0, 50.0, 1900.0]),
     )
-    def settle(self, fault: str | None, wait: float | None, *, absent_is_unpaid: bool) -> None:
-        """Ask the books about every doubt: what they say counts, and what they do not say settles nothing."""
+    def settle(self, fault: str | None, wait: float | None, after: float, *, absent_is_unpaid: bool) -> None:
+        """Ask the books, after a while, about every doubt: what they say counts, and what they do not is nothing."""
         self._clear("settlings")
+        self.clock.pass_by(after)
         doubts = [each for each in self.model.jobs.values() if each.state is JobState.IN_DOUBT]
         last = self.clock.time() + (wait or 0.0)
 
@@ -249,12 +249,6 @@ class BatchMachine(RuleBasedStateMachine):
             self._opened(said)
             chosen.send_again()
         self._look(Step())
-
-    @rule(seconds=st.sampled_from([50.0, 1900.0]))
-    def time_passes(self, seconds: float) -> None:
-        """Let charges be listed, and doubts grow old."""
-        self.world.score.steps += 1
-        self.clock.pass_by(seconds)
 
     def _clear(self, what: str) -> None:
         """Count a step, before which nothing is under way."""
@@ -319,12 +313,10 @@ class BatchMachine(RuleBasedStateMachine):
         async with AsyncMusicClient(api_key=KEY, base_url=self.world.place.url, clock=self.clock) as client:
             with pytest.raises(LedgerBusyError):
                 await client.batch(self.directory).__aenter__()
-        self.world.score.counted["rivals"] += 1
 
     async def _second_process(self) -> None:
         ending = await anyio.to_thread.run_sync(lambda: self._process(jobs=[("z", "##a rival##")]))
         hold(ending.status == FAILED and "LedgerBusyError" in ending.words, f"a second process was let in: {ending}")
-        self.world.score.counted["rivals"] += 1
 
     def _look(self, step: Step, budget: str | None = None) -> list[Seen]:
         """Look at the batch after a step: at once, or, where it was disturbed, at what holds all the same.

@@ -103,6 +103,8 @@ class Model:
     disowned: set[str] = field(factory=set)
     sent_at: dict[str, float] = field(factory=dict)
     _listed: dict[str, JobState] = field(factory=dict)
+    _disturbed: set[str] = field(factory=set)
+    _hidden: set[bytes] = field(factory=set)
 
     def plan(self, names: Iterable[Name]) -> None:
         """Take up jobs; those that are known stay as they are."""
@@ -117,6 +119,8 @@ class Model:
 
     def disturb(self, step: Step) -> None:
         """Take up that something happened after which the directory must be opened anew before it is clear."""
+        # Whole or not, what has come is to have a name that a person sees when the batch was opened again.
+        self._hidden |= {path.read_bytes().rstrip(b"\0") for path in _hidden(self.directory)} - {b""}
         before = self.dirty or Step()
         self.dirty = Step(disturbed=True, deadly=before.deadly + step.deadly)
 
@@ -157,6 +161,7 @@ class Model:
     def reconcile(self, step: Step) -> Balance:
         """Hold the ledger and the directory, in which nothing is under way, against what may be; return the money."""
         step, self.dirty = self.dirty or step, None
+        self._disturbed.update(self.seen if step.disturbed else ())
         with Ledger.observe(self.directory) as ledger:
             found = {(record.label, record.job.lyrics, record.copy): record for record in ledger.jobs()}
             hold(found.keys() <= self.jobs.keys(), f"nobody asked for {found.keys() - self.jobs.keys()}")
@@ -175,7 +180,7 @@ class Model:
                 known = {name for name, where in self._listed.items() if where is state}
                 hold(listed == known, f"listed as {state}: {listed}, and it should be {known}")
             self._check_money(ledger.balance())
-        self._check_disk(step)
+        self._check_disk()
         self.check_always()
         return ledger_balance(self.directory)
 
@@ -240,17 +245,20 @@ class Model:
         hold(spent <= balance.spent <= spent + stated, f"{balance} is not {spent} spent, and {stated} at most stated")
         hold(self.charged() <= balance.committed, f"{self.charged()} were taken, of {balance.committed}")
 
-    def _check_disk(self, step: Step) -> None:
-        hidden = [path.name for path in self.directory.glob(".*") if path.suffix in {".part", ".ready"}]
+    def _check_disk(self) -> None:
+        hidden = [path.name for path in _hidden(self.directory)]
         hold(not hidden, f"{hidden} are left")
         there = {path.read_bytes() for path in _tracks(self.directory)}
+        for content in self._hidden:
+            hold(any(each.startswith(content) for each in there), f"{len(content)} bytes that had come are nowhere")
+        self._hidden.clear()
         for job in self.jobs.values():
             if job.state is _DONE:
                 path = self.directory / job.file
                 hold(path.is_file() and path.read_bytes() == audio_of(job.calls[-1]), f"{job.name}: no track")
         for name, request in self.seen.items():
             audio = audio_of(name)
-            if request.fault in CUT_SHORT and not step.disturbed and self._listed[name] in {_DOUBT, _LOST}:
+            if request.fault in CUT_SHORT and name not in self._disturbed and self._listed[name] in {_DOUBT, _LOST}:
                 hold(any(audio.startswith(each) for each in there), f"what came of {name} was not kept")
             if request.fault in WHOLE and name not in self.excused:
                 hold(self._listed[name] is _DONE or audio in there, f"the whole track of {name} is nowhere")
@@ -260,6 +268,10 @@ def ledger_balance(directory: Path) -> Balance:
     """Return the money of a batch, as its ledger has it."""
     with Ledger.observe(directory) as ledger:
         return ledger.balance()
+
+
+def _hidden(directory: Path) -> Iterator[Path]:
+    return (path for path in directory.glob(".*.mp3.*") if path.suffix in {".part", ".ready"})
 
 
 def _tracks(directory: Path) -> Iterator[Path]:

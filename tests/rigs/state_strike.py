@@ -34,6 +34,7 @@ class Strike:
 
     Attributes:
         salvaged: the audio that errors handed over.
+        has_struck: whether the moment came.
     """
 
     _service: Service
@@ -42,7 +43,7 @@ class Strike:
     _is_silent: bool
     salvaged: set[bytes] = field(factory=set, init=False)
     _events: int = field(default=0, init=False)
-    _struck: bool = field(default=False, init=False)
+    has_struck: bool = field(default=False, init=False)
     _acts: dict[str, Callable[[], object]] = field(factory=dict, init=False)
     _after: ExitStack = field(factory=ExitStack, init=False)
 
@@ -50,7 +51,7 @@ class Strike:
     def step(self) -> Step:
         """What it was to the batch."""
         # Whoever stops a batch gets the answer of each call.
-        disturbed = self._struck and self._act != "stop"
+        disturbed = self.has_struck and self._act != "stop"
         return Step(disturbed=disturbed, deadly=int(disturbed and self._act in FULL))
 
     @contextmanager
@@ -78,7 +79,7 @@ class Strike:
             # Where the run is over, nothing can happen to it.
             with suppress(RuntimeError):
                 anyio.from_thread.run_sync(self.strike, token=token)
-            return self._is_silent and self._struck
+            return self._is_silent and self.has_struck
 
         self._service.on_arrival = partial(told, "arrival")
         self._service.on_half = partial(told, "half")
@@ -91,7 +92,7 @@ class Strike:
 
     def strike(self) -> None:
         """Let it happen."""
-        self._struck = True
+        self.has_struck = True
         self._acts[self._act]()
 
     def take(self, error: MusicError | None) -> None:
