@@ -227,8 +227,12 @@ class Run:
         # Then it is collected when the batch is resumed.
         is_ready = await anyio.to_thread.run_sync(ready.is_file)
         is_accepted = journal.latest is Mark.ACCEPTED
-        for mark in closing(journal.latest, error, is_ready=is_ready):
-            await journal.mark(mark, charged=_charged(error) if is_accepted else None, **_evidence(error))
+        try:
+            for mark in closing(journal.latest, error, is_ready=is_ready):
+                await journal.mark(mark, charged=_charged(error) if is_accepted else None, **_evidence(error))
+        except LedgerError as trouble:
+            # How the call ended is told all the same: where one disk fails both, its track is in its error alone.
+            self._halt(trouble)
 
     def _halts(self, error: MusicError) -> bool:
         """Stop for good where no other job could be done either."""

@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import anyio
 import anyio._backends._asyncio
@@ -39,6 +40,30 @@ IMPORTED = (
     *(anyio._backends._asyncio, anyio._backends._trio, Batch),
     *(httpcore, httpx, encodings.idna, concurrent.futures.thread),
 )
+
+
+class Order(Protocol):
+    """What a process is to do, and how it may end; see `Errand`."""
+
+    @property
+    def backend(self) -> str: ...
+
+    @property
+    def crash(self) -> int | None: ...
+
+    @property
+    def lifetime(self) -> float | None: ...
+
+    @property
+    def held(self) -> bool: ...
+
+    @classmethod
+    def from_json(cls, text: str) -> Self: ...
+
+    def to_json(self) -> str: ...
+
+
+T = TypeVar("T", bound=Order)
 
 
 @frozen(kw_only=True)
@@ -77,26 +102,36 @@ class Errand:
     settled: bool = False
     held: bool = False
 
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what `to_json` wrote."""
+        return cls(**json.loads(text))
+
     def to_json(self) -> str:
         """Return it on one line."""
         return json.dumps(asdict(self))
 
 
-def main() -> None:
-    """Carry out errands until the input ends."""
+def main(kind: type[T], work: Callable[[T], Awaitable[int]]) -> None:
+    """Carry out errands until the input ends.
+
+    Args:
+        kind: of the errands.
+        work: does one, and returns the exit code of its process.
+    """
     digest.load()
     # What is here stays where it is: a child that collects garbage would only copy it.
     gc.freeze()
     with os.fdopen(os.dup(0), "rb", buffering=0) as reader:
-        _serve(reader)
+        _serve(reader, kind, work)
 
 
-def _serve(reader: Any) -> None:
+def _serve(reader: Any, kind: type[T], work: Callable[[T], Awaitable[int]]) -> None:
     while line := _line(reader):
-        errand = Errand(**json.loads(line))
+        errand = kind.from_json(line.decode())
         pid = os.fork()
         if pid == 0:
-            _child(errand, reader)
+            _child(errand, work, reader)
         _say({"pid": pid})
         _, status = os.waitpid(pid, 0)
         _say({"status": os.waitstatus_to_exitcode(status)})
@@ -115,7 +150,7 @@ def _say(words: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _child(errand: Errand, reader: Any) -> None:
+def _child(errand: T, work: Callable[[T], Awaitable[int]], reader: Any) -> None:
     code = BROKEN
     try:
         if errand.held:
@@ -127,7 +162,7 @@ def _child(errand: Errand, reader: Any) -> None:
             point = CrashPoint(errand.crash)
             threading.setprofile(point.seen)
             sys.setprofile(point.seen)
-        code = anyio.run(_carried_out, errand, backend=errand.backend)
+        code = anyio.run(work, errand, backend=errand.backend)
     except BaseException:  # noqa: BLE001 - to be told, whatever it is
         traceback.print_exc()
     finally:
@@ -174,4 +209,4 @@ async def _give_the_word(batch: Batch) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Errand, _carried_out)

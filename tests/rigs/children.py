@@ -10,7 +10,7 @@ from typing import IO
 
 from attrs import frozen
 
-from tests.rigs.child import ENDED, FAILED, Errand
+from tests.rigs.child import ENDED, FAILED, Order
 
 
 @frozen(kw_only=True)
@@ -43,7 +43,7 @@ class Children:
     _program: subprocess.Popen[str]
     _words: IO[str]
 
-    def run(self, errand: Errand, *, begun: Callable[[int], None] | None = None) -> Ending:
+    def run(self, errand: Order, *, begun: Callable[[int], None] | None = None) -> Ending:
         """Carry out an errand, and return how its process ended.
 
         Args:
@@ -71,17 +71,17 @@ class Children:
 
 
 @contextmanager
-def children(directory: Path) -> Iterator[Children]:
+def children(directory: Path, program: str = "tests.rigs.child") -> Iterator[Children]:
     """Start the program that starts processes; what they write goes into a file of a directory."""
     with (
         (directory / "words.txt").open("w+") as words,
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.rigs.child"],
+            [sys.executable, "-W", "error", "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=words,
             text=True,
             cwd=Path(__file__).parents[2],
-        ) as program,
+        ) as process,
     ):
-        yield Children(program, words)
+        yield Children(process, words)
