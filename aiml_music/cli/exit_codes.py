@@ -64,6 +64,10 @@ _BY_END = {
     (Outcome.REJECTED, Money.NO): ExitCode.REFUSED,
     (Outcome.REJECTED, Money.YES): ExitCode.PAID_NOT_KEPT,
     (Outcome.REJECTED, Money.UNKNOWN): ExitCode.IN_DOUBT,
+    # The hint has the id, and the line that collects the track.
+    (Outcome.ACCEPTED, Money.NO): ExitCode.PAID_NOT_KEPT,
+    (Outcome.ACCEPTED, Money.YES): ExitCode.PAID_NOT_KEPT,
+    (Outcome.ACCEPTED, Money.UNKNOWN): ExitCode.PAID_NOT_KEPT,
     (Outcome.UNKNOWN, Money.NO): ExitCode.REFUSED,
     (Outcome.UNKNOWN, Money.YES): ExitCode.PAID_NOT_KEPT,
     (Outcome.UNKNOWN, Money.UNKNOWN): ExitCode.IN_DOUBT,
