@@ -5,6 +5,8 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -26,15 +28,24 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSandbox]:
         yield server
 
 
-def submitted(server: RunningSandbox, model: str = MODEL, **fields: object) -> str:
+def submitted(server: RunningSandbox, model: str = MODEL) -> str:
     """Submit a generation as somebody else might, and return its id."""
-    request = urllib.request.Request(  # noqa: S310 - http, loopback
-        f"{server.base_url}/v2/generate/audio",
-        data=json.dumps({"model": model, "prompt": "a slow waltz", **fields}).encode(),
-        headers={"authorization": f"Bearer {server.api_key}", "content-type": "application/json"},
-    )
+    body = json.dumps({"model": model, "prompt": "a slow waltz"}).encode()
+    return str(asked(server, f"{server.base_url}/v2/generate/audio", body)["id"])
+
+
+def make_sure_it_is_done(server: RunningSandbox, generation: str) -> None:
+    """Ask after a generation until it is done, so that the first question of a command finds it so."""
+    address = f"{server.base_url}/v2/generate/audio?generation_id={quote(generation, safe='')}"
+    while asked(server, address)["status"] != "completed":
+        pass
+
+
+def asked(server: RunningSandbox, address: str, body: bytes | None = None) -> Any:
+    headers = {"authorization": f"Bearer {server.api_key}", "content-type": "application/json"}
+    request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - http, loopback
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
-        return str(json.load(answer)["id"])
+        return json.load(answer)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +54,7 @@ def submitted(server: RunningSandbox, model: str = MODEL, **fields: object) -> s
 def test_a_track_is_collected_by_its_id(model: str, name: str, tmp_path: Path, service: RunningSandbox) -> None:
     """Nothing is paid; of raw samples the name alone says what they are."""
     generation = submitted(service, model)
+    make_sure_it_is_done(service, generation)
     done = ended("collect", generation, "-o", str(tmp_path / name), "--model", model)
     assert done.code == 0, done.err
     assert facts_of(done.out)["generation id"] == generation
@@ -88,6 +100,7 @@ def test_the_same_command_again_collects(
     assert f"accepted as {standing['accepted'][0]['generation_id']}" in standing["accepted"][0]["evidence"]
     assert standing["next"] == "aiml-music batch JOBS -o songs"
     assert "Being made" in Path("songs/index.html").read_text(encoding="utf-8")
+    make_sure_it_is_done(service, standing["accepted"][0]["generation_id"])
     done = ended("batch", "jobs.csv", "-o", "songs")
     assert done.code == 0, done.err
     assert "Waltz: done, Waltz.mp3" in done.err
@@ -104,7 +117,9 @@ def test_a_batch_that_is_left_accepted_has_an_exit_code(
     service.sandbox.use_scenario("result_wrong_bytes")
     Path("jobs.csv").write_text(f"label,model,prompt\nWaltz,{MODEL},a slow waltz\n", encoding="utf-8")
     with MusicClient(timeout=0.4) as client, client.batch("songs") as batch:
-        batch.run_all([Job(label="Waltz", model=MODEL, prompt="a slow waltz")])
+        (outcome,) = batch.run_all([Job(label="Waltz", model=MODEL, prompt="a slow waltz")])
+    assert outcome.error is not None
+    make_sure_it_is_done(service, str(outcome.error.generation_id))
     told = ended("batch", "jobs.csv", "-o", "songs")
     assert told.code == 7
     assert "Waltz: accepted: paid, being made: " in told.err
