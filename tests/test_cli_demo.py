@@ -171,6 +171,13 @@ def test_a_port_that_is_taken_is_refused() -> None:
     assert "Next: Choose another --port, or 0 for a free one." in told.err
 
 
+def test_a_model_that_nobody_knows_cannot_be_withdrawn() -> None:
+    """The refusal names those that there are."""
+    told = ended("sandbox", "--withdrawn", "music-02")
+    assert told.code == 2
+    assert "unknown models ['music-02']; there are: music-01, " in told.err
+
+
 def test_a_port_that_is_none_is_refused() -> None:
     """Ports end at 65535."""
     assert "Must be <= 65535" in ended("sandbox", "--port", "65536").err

@@ -86,6 +86,16 @@ def test_the_table_of_money_is_the_real_one() -> None:
             judged(operation, marks, reply, unproven=unproven) for operation in (Operation.GENERATE, Operation.UPLOAD)
         )
         real.append((str(outcome), str(generation), str(reference)))
+    taken = Evidence(
+        operation=Operation.GENERATE,
+        host="service.test",
+        client_request_id="mine",
+        marks=SENT,
+        generation_id="its-own",
+        is_confirmed=True,
+    )
+    outcome, money = taken.judge(Answer.NONE)
+    real.insert(3, (str(outcome), str(money), "never"))
     assert rows == real
     assert {row[0] for row in rows} == set(Outcome)
 

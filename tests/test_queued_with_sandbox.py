@@ -48,7 +48,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "stable-audio": {"prompt": PROMPT, "seconds_total": 2},
     "elevenlabs/eleven_music": {"prompt": PROMPT},
 }
-SONG = {"model": "minimax/music-2.0", "prompt": PROMPT, "lyrics": LYRICS}
+SONG: dict[str, Any] = {"model": "minimax/music-2.0", "prompt": PROMPT, "lyrics": LYRICS}
 
 Fate = tuple[type[MusicError] | None, Outcome, Money]
 MADE: Fate = (None, Outcome.COMPLETED, Money.YES)

@@ -19,8 +19,8 @@ from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.queued import Polled, State, read_polled
 from aiml_music._sansio.verdict import Evidence, Problem
 
-# How a generation stands is said in a few hundred bytes.
-_A_WORD = JsonLimits(max_bytes=1 << 20)
+# More than any answer to a question says.
+_LIMITS = JsonLimits(max_bytes=1 << 20)
 
 
 class Asking:
@@ -152,8 +152,9 @@ class Asking:
             body=BytesBody(b""),
             client_request_id=request_id,
             timeouts=evolve(self._plan.timeouts, total=POLL_SECONDS),
-            limits=_A_WORD,
+            limits=_LIMITS,
             course=None,
+            let_go=None,
         )
 
     @property

@@ -255,12 +255,7 @@ class Call:
     def stamp(self, error: E, outcome: Outcome, phase: Phase) -> E:
         """Return an error of the disk, or of the journal, with what this call knows written on it."""
         error.outcome, error.money, error.phase = outcome, self.evidence.judge(Answer.VERIFIED)[1], phase
-        return self.sign(error, self._trace_id)
-
-    @property
-    def _trace_id(self) -> str | None:
-        reply = self._current.reply
-        return None if reply is None else reply.trace_id
+        return self.sign(error, self.reply.trace_id)
 
     def sign(self, error: E, trace_id: str | None = None) -> E:
         """Return an error with everything written on it that tells which call it ended."""

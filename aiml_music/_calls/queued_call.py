@@ -110,8 +110,9 @@ class QueuedCall(Call):
             is_confirmed=self._is_confirmed,
             tracing=evolve(
                 sent.tracing,
-                credits_used=self._usage.credits_used or sent.tracing.credits_used,
-                usd_spent=self._usage.usd_spent or sent.tracing.usd_spent,
+                # A zero is a price that is not stated yet.
+                credits_used=self._usage.credits_used or sent.tracing.credits_used or None,
+                usd_spent=self._usage.usd_spent or sent.tracing.usd_spent or None,
             ),
             audio_bytes=0 if self._fetching is None else self._fetching.handed_on,
         )
@@ -123,10 +124,6 @@ class QueuedCall(Call):
                 await self._fetching.aclose()
         finally:
             await super().aclose()
-
-    @property
-    def _trace_id(self) -> str | None:
-        return super()._trace_id if self._polled is None else self._polled.trace_id
 
     async def _accept(self, reply: Reply) -> None:
         """Note the id before anything else is done: for the caller, and where there is one, in the journal."""

@@ -19,9 +19,9 @@ MOST_BYTES = 128 * 1024 * 1024
 
 _MOST_CHARS = 8192
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
-_HOST = re.compile(r"[0-9A-Za-z_.:%-]+")
+_HOST = re.compile(r"[0-9A-Za-z_.:-]+")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64, _MAPPED = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::ffff:0:0/96")
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -44,7 +44,7 @@ class Reach:
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return all(_is_public(one) or (self.loopback and one.is_loopback) for one in (found, *_within(found)))
+        return _is_public(found) or (self.loopback and found.is_loopback)
 
 
 def reach_of(base_url: str) -> Reach:
@@ -55,17 +55,13 @@ def reach_of(base_url: str) -> Reach:
 
 
 def _is_public(address: IpAddress) -> bool:
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def _within(address: IpAddress) -> list[ipaddress.IPv4Address]:
-    """Return the IPv4 addresses that an IPv6 address leads to."""
     if isinstance(address, ipaddress.IPv4Address):
-        return []
-    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64:
-        carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [one for one in carried if one is not None]
+        return address.is_global and not address.is_multicast and not address.is_reserved
+    if address in _NAT64 or address in _MAPPED:
+        # An IPv4 address in other clothes: in a network without IPv4, every host that has no other one has such a one.
+        return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    carried = (address.sixtofour, *(address.teredo or ()))
+    return address.is_global and not address.is_multicast and all(_is_public(one) for one in carried if one is not None)
 
 
 class RefusedAddressError(ValueError):
@@ -94,10 +90,10 @@ def check_result_url(url: str, reach: Reach) -> str:
     host = parts.hostname or ""
     if parts.username is not None or parts.password is not None:
         raise RefusedAddressError("it holds a user or a password")
-    if not _HOST.fullmatch(host):
-        raise RefusedAddressError("it names no host")
     if parts.scheme != "https" and not (reach.plain and parts.scheme == "http" and is_loopback(host)):
         raise RefusedAddressError("it is not https")
+    if not _HOST.fullmatch(host):
+        raise RefusedAddressError("it names no host")
     if _is_forbidden(host, reach):
         raise RefusedAddressError("it does not lie on the public internet")
     return parts._replace(fragment="").geturl()

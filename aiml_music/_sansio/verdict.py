@@ -82,7 +82,7 @@ class Evidence:
         if self.generation_id is not None:
             if outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
                 outcome = Outcome.ACCEPTED
-            # Charged when it was taken, so that a zero is no price but one that is not stated yet.
+            # Charged when it was taken: a zero is a price that is not stated yet.
             return outcome, money_of(outcome, credits_used=used or None, unproven=not self.is_confirmed)
         if self.operation in _FREE:
             return outcome, Money.NO

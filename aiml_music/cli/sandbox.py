@@ -16,6 +16,7 @@ def sandbox(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8088,
     latency: float = 2.0,
     scenario: str | None = None,
+    withdrawn: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     list_scenarios: Switch = False,
     screen: OnScreen,
     load: Loading,
@@ -29,6 +30,7 @@ def sandbox(
         port: Where to listen on 127.0.0.1; 0 takes a free one.
         latency: Seconds that a generation takes; the service needs about 60.
         scenario: A named fault for every generation.
+        withdrawn: A model that is no longer served, such as music-01; may be repeated.
         list_scenarios: Print the names of the faults and what they do, and end.
         screen: Where to print.
         load: Imports the sandbox.
@@ -38,7 +40,7 @@ def sandbox(
         for line in aligned([(fault.name, fault.description) for fault in service.SCENARIOS.values()]):
             screen.say(line)
         return
-    settings = settings_of(service, latency=latency, scenario=scenario)
+    settings = settings_of(service, latency=latency, scenario=scenario, withdrawn=withdrawn)
     key = settings.accept_keys + service.DEFAULT_KEY.removeprefix("sandbox")
 
     def ready(base_url: str) -> None:

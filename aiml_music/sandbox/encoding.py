@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aiml_music.sandbox.bars import join
 from aiml_music.sandbox.mp3 import highest_bitrate, id3_tag, info_frame, walk_frames
@@ -101,22 +101,33 @@ LAME = find_encoder()
 
 
 def record(take: Take, *, longest: float, encoder: Encoder | None) -> Recording:
-    """Return a song as a file; without an encoder, an MP3 is joined from ready-made bars."""
+    """Return a song as a file without its label; without an encoder, an MP3 is joined from ready-made bars."""
     song, setting = take.song, take.setting
     exactly = None if take.exactly is None else min(take.exactly, longest)
     if setting.format == "mp3" and encoder is None:
         seconds = exactly or seconds_of(song, longest=longest)
-        frames = join(song, seconds=seconds, sample_rate_hz=setting.sample_rate, bitrate=_possible_bitrate(setting))
-        return _mp3(frames, setting, take.label)
+        bitrate = _possible_bitrate(setting)
+        return _mp3(join(song, seconds=seconds, sample_rate_hz=setting.sample_rate, bitrate=bitrate), setting)
     pcm = play(song, sample_rate_hz=setting.sample_rate, longest=longest, exactly=exactly)
     if setting.format == "mp3" and encoder is not None:
-        return as_mp3(pcm, setting, encoder, take.label)
+        return as_mp3(pcm, setting, encoder)
     return Recording(
-        audio=as_wav(pcm, setting, take.label) if setting.format == "wav" else pcm,
+        audio=as_wav(pcm, setting) if setting.format == "wav" else pcm,
         length_ms=round(len(pcm) // 2 / setting.sample_rate * 1000),
         bitrate=setting.sample_rate * _PCM_BITS,
         sample_rate_hz=setting.sample_rate,
     )
+
+
+def labelled(recording: Recording, take: Take) -> Recording:
+    """Return the recording of a take with its label, which bare PCM has no room for."""
+    if not take.label or take.setting.format == "pcm":
+        return recording
+    if take.setting.format == "wav":
+        pcm = recording.audio[len(as_wav(b"", take.setting)) :]
+        return evolve(recording, audio=as_wav(pcm, take.setting, take.label))
+    stream = recording.audio[len(id3_tag(TITLE, MARKER)) :]
+    return evolve(recording, audio=id3_tag(TITLE, MARKER + take.label) + stream)
 
 
 def as_wav(pcm: bytes, setting: AudioSetting, label: str = "") -> bytes:
@@ -124,16 +135,15 @@ def as_wav(pcm: bytes, setting: AudioSetting, label: str = "") -> bytes:
     return wav_file(pcm, sample_rate_hz=setting.sample_rate, title=TITLE, comment=MARKER + label)
 
 
-def as_mp3(pcm: bytes, setting: AudioSetting, encoder: Encoder, label: str = "") -> Recording:
+def as_mp3(pcm: bytes, setting: AudioSetting, encoder: Encoder) -> Recording:
     """Return samples as a marked MP3."""
-    frames = encoder(pcm, sample_rate_hz=setting.sample_rate, bitrate=_possible_bitrate(setting))
-    return _mp3(frames, setting, label)
+    return _mp3(encoder(pcm, sample_rate_hz=setting.sample_rate, bitrate=_possible_bitrate(setting)), setting)
 
 
-def _mp3(stream: bytes, setting: AudioSetting, label: str) -> Recording:
+def _mp3(stream: bytes, setting: AudioSetting) -> Recording:
     samples = sum(frame.samples for frame in walk_frames(stream))
     return Recording(
-        audio=id3_tag(TITLE, MARKER + label) + info_frame(stream) + stream,
+        audio=id3_tag(TITLE, MARKER) + info_frame(stream) + stream,
         length_ms=round(samples / setting.sample_rate * 1000),
         bitrate=_possible_bitrate(setting),
         sample_rate_hz=setting.sample_rate,

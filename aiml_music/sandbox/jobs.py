@@ -126,8 +126,9 @@ class Jobs:
         trace_id: str,
     ) -> Job:
         """Take a generation in."""
-        generates = self._clock() + self._settings.queue_seconds
-        ends = generates + self._settings.generating_seconds
+        waits, works = self._settings.stages
+        generates = self._clock() + waits
+        ends = generates + works
         lives = 0.0 if course.result is Result.EXPIRED else self._settings.result_lives
         job = Job(
             id=f"{uuid.uuid4()}:{model.id_ends}" if model.id_ends else _letters(_SHORT_ID),

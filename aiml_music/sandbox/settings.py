@@ -5,8 +5,8 @@ Owns the values and their bounds; what is done with them is the business of the 
 
 from collections.abc import Iterable
 
-from attrs import Attribute, Factory, field, frozen
-from attrs.validators import ge, gt, instance_of, le
+from attrs import Attribute, field, frozen
+from attrs.validators import ge, gt, instance_of, le, optional
 
 from aiml_music.sandbox.checks import MODEL
 from aiml_music.sandbox.living import LIVING_MODELS
@@ -31,18 +31,14 @@ def _as_names(names: Iterable[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _quarter(settings: "Settings") -> float:
-    return settings.latency / 4
-
-
 @frozen(kw_only=True)
 class Settings:
     """How the sandbox behaves. Durations are seconds; a limit of `None` is no limit.
 
     Args:
         latency: how long a generation takes, from 0 to 3600 (the service: about 60).
-        queue_seconds: how long a submitted generation waits; a quarter of `latency` unless it is given.
-        generating_seconds: how long it is made; a quarter of `latency` unless it is given.
+        queue_seconds: how long a submitted generation waits; without it, a quarter of `latency`.
+        generating_seconds: how long it is made; without it, a quarter of `latency`.
         result_lives: how long the address of a finished track works (the service: 24 hours).
         withdrawn: ids of models that are no longer served, such as `music-01`.
         upload_latency: how long an upload takes once its last byte is there.
@@ -59,8 +55,8 @@ class Settings:
     """
 
     latency: float = field(default=2.0, validator=[ge(0), le(3600)])
-    queue_seconds: float = field(default=Factory(_quarter, takes_self=True), validator=[ge(0), le(3600)])
-    generating_seconds: float = field(default=Factory(_quarter, takes_self=True), validator=[ge(0), le(3600)])
+    queue_seconds: float | None = field(default=None, validator=optional([ge(0), le(3600)]))
+    generating_seconds: float | None = field(default=None, validator=optional([ge(0), le(3600)]))
     result_lives: float = field(default=86400.0, validator=[ge(0), le(864000)])
     withdrawn: frozenset[str] = field(default=frozenset(), converter=_as_names)
     upload_latency: float = field(default=0.0, validator=[ge(0), le(3600)])
@@ -74,6 +70,15 @@ class Settings:
     max_lyrics: int | None = field(default=600)
     max_upload_bytes: int = field(default=128 * MEBIBYTE, validator=gt(0))
     max_request_bytes: int = field(default=MEBIBYTE, validator=gt(0))
+
+    @property
+    def stages(self) -> tuple[float, float]:
+        """How long a submitted generation waits, and how long it is made, in seconds."""
+        quarter = self.latency / 4
+        return (
+            quarter if self.queue_seconds is None else self.queue_seconds,
+            quarter if self.generating_seconds is None else self.generating_seconds,
+        )
 
     @withdrawn.validator
     def _are_models(self, _attribute: object, value: frozenset[str]) -> None:

@@ -1,12 +1,13 @@
-"""Make every distinct track once, and keep the last ones."""
+"""Make every distinct track once, and keep the last ones; takes that differ in their label alone are one."""
 
 from collections import OrderedDict
 from threading import Lock
 
 import anyio
 import anyio.to_thread
+from attrs import evolve
 
-from aiml_music.sandbox.encoding import Encoder, Recording, Take, record
+from aiml_music.sandbox.encoding import Encoder, Recording, Take, labelled, record
 
 _KEPT_BYTES = 64 << 20
 
@@ -33,15 +34,18 @@ class Studio:
 
     def remembered(self, take: Take) -> Recording | None:
         """Return a recording that is there already; never waits."""
-        return self._shelf.get(take)
+        found = self._shelf.get(_unlabelled(take))
+        return None if found is None else labelled(found, take)
 
     def record(self, take: Take) -> Recording:
         """Return a recording; may take seconds, so call it in a worker thread."""
         with self._lock:
-            found = self._shelf.get(take)
+            found = self.remembered(take)
             if found is None:
-                found = self._shelf[take] = record(take, longest=self._longest, encoder=self._encoder)
+                made = record(take, longest=self._longest, encoder=self._encoder)
+                self._shelf[_unlabelled(take)] = made
                 self._forget()
+                found = labelled(made, take)
             return found
 
     async def recorded(self, take: Take) -> Recording:
@@ -56,3 +60,7 @@ class Studio:
         while size > self._kept_bytes:
             _, oldest = self._shelf.popitem(last=False)
             size -= len(oldest.audio)
+
+
+def _unlabelled(take: Take) -> Take:
+    return evolve(take, label="")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
 import pytest
 
 from aiml_music._calls.fetching import FetchEndedError, Fetching
@@ -50,10 +49,26 @@ async def whole(one: Fetching) -> bytes:
 async def ended(one: Fetching, url: str) -> FetchEndedError:
     """Return how a track failed to come."""
     with pytest.raises(FetchEndedError) as caught:
-        await one.open(url)
-        await whole(one)
+        await opened(one, url)
     assert not one.is_whole
     return caught.value
+
+
+async def opened(one: Fetching, url: str) -> bytes:
+    """Open a track and read it to the end."""
+    await one.open(url)
+    return await whole(one)
+
+
+async def until_it_breaks(one: Fetching) -> bytes:
+    """Read until it breaks off, and return what came."""
+    content = b""
+    try:
+        while piece := await one.read():
+            content += piece
+    except FetchEndedError:
+        return content
+    raise AssertionError("it did not break off")
 
 
 async def test_a_track_comes_whole() -> None:
@@ -72,10 +87,11 @@ async def test_a_track_comes_whole() -> None:
         [Send(head("200 OK", ("Connection", "close")) + TRACK)],
         [chunked(TRACK[:1000], TRACK[1000:])],
         [kept(gzip.compress(TRACK), ("Content-Encoding", "gzip"))],
+        [kept(TRACK, ("Content-Encoding", "gzip"))],
     ],
 )
 async def test_a_track_comes_in_any_framing(script: list[Send]) -> None:
-    """Without a length, in chunks, and packed although nobody asked for that."""
+    """Without a length, in chunks, packed although nobody asked for that, and not packed although it says so."""
     with loopback(script) as server:
         async with fetching() as one:
             await one.open(f"{server.url}/a.mp3")
@@ -155,7 +171,6 @@ async def test_what_is_too_large_is_not_taken() -> None:
         [Send(head("200 OK", ("Content-Length", str(len(TRACK)))) + TRACK[:5000])],
         [Send(head("200 OK", ("Content-Length", str(len(TRACK)))) + TRACK[:5000]), Reset()],
         [kept(gzip.compress(TRACK)[:-12], ("Content-Encoding", "gzip"))],
-        [kept(TRACK, ("Content-Encoding", "gzip"))],
         [kept(TRACK, ("Content-Encoding", "br"))],
         [Send(b"\x00\x01garbage\r\n\r\n")],
         [Reset()],
@@ -214,9 +229,7 @@ async def test_a_broken_download_goes_on_where_it_broke() -> None:
             await one.open(f"{server.url}/a.mp3")
             content = b""
             for _ in range(2):
-                with pytest.raises(FetchEndedError):
-                    while piece := await one.read():
-                        content += piece
+                content += await until_it_breaks(one)
                 # It breaks off at the same place again, and nothing more is read.
                 await one.open(f"{server.url}/a.mp3")
             content += await whole(one)
@@ -229,8 +242,7 @@ async def test_another_track_in_its_place_is_refused(other: bytes) -> None:
     with loopback(CUT, [kept(other)]) as server:
         async with fetching() as one:
             await one.open(f"{server.url}/a.mp3")
-            with pytest.raises(FetchEndedError):
-                await whole(one)
+            await until_it_breaks(one)
             if other[:50_000] == TRACK[:50_000]:
                 await one.open(f"{server.url}/a.mp3")
                 return
@@ -247,4 +259,3 @@ async def test_a_track_that_was_left_does_not_look_whole() -> None:
             await one.aclose()
             with pytest.raises(RuntimeError, match="left before its end"):
                 await one.read()
-    await anyio.lowlevel.checkpoint()

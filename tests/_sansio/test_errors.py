@@ -18,6 +18,7 @@ from aiml_music._sansio.errors import (
     InDoubtTimeout,
     InputError,
     MusicError,
+    NotReadyError,
     NotSentTimeout,
     PayloadError,
     StorageError,
@@ -174,7 +175,9 @@ def test_what_is_not_said_has_a_default(kind: type[MusicError]) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_only_timeouts_are_timeouts(kind: type[MusicError]) -> None:
     """`is_timeout` says the same as the builtin `TimeoutError`."""
-    assert kind.is_timeout is issubclass(kind, TimeoutError) is (kind in {NotSentTimeout, InDoubtTimeout})
+    assert (
+        kind.is_timeout is issubclass(kind, TimeoutError) is (kind in {NotSentTimeout, InDoubtTimeout, NotReadyError})
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

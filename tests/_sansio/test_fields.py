@@ -77,7 +77,7 @@ def test_a_field_of_another_model_names_the_models_that_take_it(row: Model, name
 @pytest.mark.parametrize(
     ("name", "near"),
     [
-        ("promt", "'prompt'"),
+        ("promptt", "'prompt'"),
         ("negativ_prompt", "'negative_prompt'"),
         ("lyric", "'lyrics'"),
         ("overwrit", "'overwrite'"),

@@ -29,6 +29,7 @@ TABLE = {
 MONEY = {
     Outcome.NOT_SENT: Money.NO,
     Outcome.REJECTED: Money.NO,
+    Outcome.ACCEPTED: Money.YES,
     Outcome.UNKNOWN: Money.UNKNOWN,
     Outcome.DAMAGED: Money.YES,
     Outcome.COMPLETED: Money.YES,

@@ -245,7 +245,7 @@ def test_a_folder_with_a_name_like_an_option_can_be_typed(tmp_path: Path) -> Non
 def test_a_job_of_another_release_is_told_of(tmp_path: Path) -> None:
     """Its words cannot be read any more; its money and its file can."""
     plan = Plan(key="ab" * 32, job=job("a"), cost=1)
-    object.__setattr__(plan.job, "refer_voice", None)
+    object.__setattr__(plan.job, "purpose", "hum")
     with Ledger.open(tmp_path) as ledger:
         ledger.add([plan], now=START)
         begun(ledger, plan.key)

@@ -329,7 +329,7 @@ def test_a_row_that_its_model_does_not_take_is_refused(tmp_path: Path) -> None:
         ({"reference": "a.mp3"}, "line 1, reference: google/lyria2 takes no file as its reference. Leave it empty."),
         ({"refer_voice": VOICE}, "line 1: google/lyria2 takes no refer_voice."),
         ({"purpose": "song"}, "line 1, purpose: there is no reference"),
-        ({"promt": "x"}, "line 1: 'promt' is unknown. Write 'prompt'."),
+        ({"promptt": "x"}, "line 1: 'promptt' is unknown. Write 'prompt'."),
     ):
         assert said in refused(tmp_path, **lyria | changes)
     assert "line 1: minimax/music-cover needs reference_audio_url." in refused(tmp_path, **cover)

@@ -231,6 +231,26 @@ SECRETS = (
     Row("167", "a dependency or a publishing token is stolen", "it concerns releases, which no call can show"),
 )
 
+QUEUED = (
+    Row("168", "the answer to a submit is lost"),
+    Row("169", "a submit is answered without an id"),
+    Row("170", "a submit is refused or throttled"),
+    Row("171", "the service does not know an id"),
+    Row("172", "the service fails when it is asked after a generation"),
+    Row("173", "something else answers in its place"),
+    Row("174", "a question is not answered, or a generation never done"),
+    Row("175", "a status that nobody knows"),
+    Row("176", "a generation fails after it was accepted"),
+    Row("177", "the key is refused after a generation was accepted"),
+    Row("178", "the address of a track is forbidden, expired or busy"),
+    Row("179", "something else lies where the track should"),
+    Row("180", "the download of a track breaks"),
+    Row("181", "a track is without end"),
+    Row("182", "the address of a track is none that may be fetched"),
+    Row("183", "the address of a track leads to another host"),
+    Row("184", "the key is sent to the host of a track"),
+)
+
 ROWS = (
     *CONFIGURATION,
     *PREPARATION,
@@ -243,4 +263,5 @@ ROWS = (
     *STORING,
     *LEDGER,
     *SECRETS,
+    *QUEUED,
 )

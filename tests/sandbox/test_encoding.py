@@ -178,6 +178,16 @@ def test_references_have_bounds(seconds: float) -> None:
         make_reference(seconds)
 
 
+@pytest.mark.parametrize("setting", [AudioSetting(), AudioSetting(format="wav"), AudioSetting(format="pcm")])
+def test_a_label_is_put_into_the_file_and_changes_nothing_else(setting: AudioSetting) -> None:
+    """Bare samples have no room for one."""
+    studio = Studio(encoder=None, longest=1.0)
+    plain, first, second = (studio.record(Take(SONG, setting, label=label)).audio for label in ("", " one", " two"))
+    assert len({plain, first, second}) == (1 if setting.format == "pcm" else 3)
+    assert first.replace(b" one", b" two") == second
+    assert measure(plain) == measure(first)
+
+
 def test_a_studio_makes_a_track_once_and_forgets_the_oldest() -> None:
     """The same object comes back until other tracks need its place."""
     setting = AudioSetting(format="pcm", sample_rate=16000)

@@ -1,10 +1,14 @@
 """The models that are submitted and polled: what they take and refuse, and what they answer and cost."""
 
 import contextlib
+import functools
 import io
+import json
 import re
+import socket
 import wave
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -127,8 +131,11 @@ def test_the_status_follows_the_clock(timed: Queue, clock: FakeClock) -> None:
 
 def test_a_quarter_of_the_latency_is_waited_and_another_worked() -> None:
     """So a sandbox without latency is done at once, and one as slow as the service takes its time."""
-    assert (Settings(latency=60).queue_seconds, Settings(latency=60).generating_seconds) == (15, 15)
-    assert (Settings(latency=60, queue_seconds=1).queue_seconds, Settings().generating_seconds) == (1, 0.5)
+    assert Settings().stages == (0.5, 0.5)
+    assert Settings(latency=60).stages == (15, 15)
+    assert Settings(latency=60, queue_seconds=0, generating_seconds=1).stages == (0, 1)
+    with pytest.raises(ValueError, match="queue_seconds"):
+        Settings(queue_seconds=-1)
 
 
 def test_another_server_goes_on_with_what_was_submitted(clock: FakeClock) -> None:
@@ -382,3 +389,19 @@ def test_openapi_tells_the_bounds_of_a_field(queue: Queue) -> None:
     assert fields["reference_audio_url"] == {"type": "string"}
     assert fields["audio_setting"]["properties"]["sample_rate"]["enum"] == [16000, 24000, 32000, 44100]
     assert fields["lyrics"] == {"type": "string", "minLength": 10, "maxLength": 3000}
+
+
+def test_hundreds_of_polls_at_once(queue: Queue) -> None:
+    """Three hundred generations are polled side by side, each is charged once, and none gets another's answer."""
+    names = [queue.submit(wanted("minimax/music-2.0")).json()["id"] for _ in range(300)]
+    port = httpx.URL(queue.server.base_url).port
+    connections = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in names]
+    for connection, name in zip(connections, names, strict=True):
+        target = f"{QUEUED}?generation_id={quote(name, safe='')}"
+        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sandbox-key\r\n"
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+    answers = [b"".join(iter(functools.partial(connection.recv, 65536), b"")) for connection in connections]
+    for connection in connections:
+        connection.close()
+    assert [json.loads(answer.partition(b"\r\n\r\n")[2])["id"] for answer in answers] == names
+    assert queue.charges() == 300

@@ -48,8 +48,7 @@ class Field:
     """A field of a request.
 
     Attributes:
-        name: what it is called here.
-        wire: what the service calls it.
+        name: what it is called here, and by the service, unless `wire` is given.
         required: the service takes no request without it.
         least: the smallest value, or the fewest characters.
         most: the largest value, or the most characters; every character counts one.
@@ -58,7 +57,7 @@ class Field:
     """
 
     name: str
-    wire: str = field()
+    _wire: str | None = field(default=None, alias="wire")
     kind: FieldKind = FieldKind.TEXT
     required: bool = False
     least: int | None = None
@@ -66,9 +65,10 @@ class Field:
     strict: bool = True
     unit: str | None = None
 
-    @wire.default
-    def _same(self) -> str:
-        return self.name
+    @property
+    def wire(self) -> str:
+        """What the service calls it."""
+        return self._wire or self.name
 
     @property
     def limits(self) -> str:
