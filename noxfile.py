@@ -204,7 +204,7 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, which takes twenty minutes; prints ratios, asserts nothing.
+    """Measure, which takes half an hour; prints ratios, asserts nothing.
 
     `-- --write` renews the page of the documentation, `-- --only held` measures for one of its tables, `-- --quick`
     only shows that everything works.

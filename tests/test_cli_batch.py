@@ -508,6 +508,28 @@ def test_a_terminal_shows_totals_and_what_failed(service: RunningSandbox) -> Non
     assert "3 of 4 done, 0 under way, 0 in doubt, 1 failed, $0.0945 spent\n" in told.err
 
 
+class Spoiling(Terminal):
+    """A terminal at which somebody spoils the list as soon as something is shown."""
+
+    def write(self, text: str) -> int:
+        """Spoil it."""
+        Path("jobs.csv").write_text("label,lyrics\nTide,la\n", encoding="utf-8")
+        return super().write(text)
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_list_that_is_spoilt_between_its_two_readings_sends_nothing(service: RunningSandbox) -> None:
+    """It was checked, and is not what it was."""
+    before = service.sandbox.charges
+    write_list("Tide", "Harbour")
+    told = run_batch(on=Spoiling)
+    assert told.code == 2
+    assert "jobs.csv, line 2, reference" in told.err
+    assert service.sandbox.charges == before
+    with Ledger.observe(Path("songs")) as ledger:
+        assert list(ledger.jobs()) == []
+
+
 def test_hundreds_of_jobs_are_a_screen_of_rows() -> None:
     """However many are under way, a few rows are shown, the oldest first, and what is odd in a name is spelt out."""
     seconds = iter((0.0, 2.5))

@@ -39,12 +39,12 @@ def decoder(scale: Scale) -> dict[str, Numbers]:
 
 def marks(scale: Scale) -> dict[str, Numbers]:
     """Measure what the marks of a batch cost."""
-    return batches.marks(scale.marked, scale.repeats)
+    return batches.marks(scale.marked, scale.repeats, alone=scale.alone)
 
 
 def lists(scale: Scale) -> dict[str, Numbers]:
     """Measure how much memory lists of jobs take."""
-    return batches.lists(scale.lists)
+    return batches.lists(scale.lists, alone=scale.alone)
 
 
 def check(scale: Scale) -> dict[str, Numbers]:

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("trustme", reason="the server speaks TLS, too")
 pytest.importorskip("requests", reason="one of the clients that are measured")
 
+from tests.benchmarks.batches import syncs_of
 from tests.benchmarks.cases import EVERY, QUICK, SECTIONS, cases
 from tests.benchmarks.documents import LEAST_FRAMES, document, recording, track
 from tests.benchmarks.goals import BECAUSE, UNKNOWN, Goal, goals
@@ -44,6 +45,14 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     drawing = ET.parse(tmp_path / PLOT)  # noqa: S314 - drawn by ourselves
     words = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
     assert words >= set(present(EVERY))
+
+
+def test_syncs_are_counted() -> None:
+    """Five a mark, and five marks a job."""
+    one, two = (syncs_of("alone", jobs) for jobs in (1, 2))
+    if one is None or two is None:
+        pytest.skip("needs strace, and a system that lets it look")
+    assert two - one == 25
 
 
 def test_only_what_is_between_the_markers_is_replaced() -> None:
