@@ -36,8 +36,10 @@ def test_a_killed_batch_collects_what_it_paid_for(
     What was accepted is killed again while it is collected.
     """
     accepted = 0
-    sandbox, changes = Sandbox(_QUEUES, encoder=None), {"queued": True, "jobs": _JOBS, "budget": exactly(_JOBS, _PRICE)}
-    with bench(program, tmp_path, {}, sandbox=sandbox, backend=backend, **changes) as place:
+    sandbox, budget = Sandbox(_QUEUES, encoder=None), exactly(_JOBS, _PRICE)
+    with bench(
+        program, tmp_path, {}, sandbox=sandbox, backend=backend, queued=True, jobs=_JOBS, budget=budget
+    ) as place:
         step = 1 if extent.long else _STEP
         for point in count(step, step):
             name = f"crash-{point}"
