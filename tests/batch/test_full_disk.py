@@ -24,10 +24,10 @@ async def test_a_track_that_the_disk_refuses_is_handed_over_though_the_ledger_is
                 full.enter_context(limited("RLIMIT_FSIZE", 1_000))
 
         async with client_of(server, on_event=fill) as client:
-            with pytest.raises(LedgerError):
+            with pytest.raises(LedgerError):  # noqa: PT012 - what is told before it is raised
                 async with client.batch(tmp_path, max_concurrency=1) as batch:
                     async for outcome in batch.run(jobs("a", "b")):
-                        told.append(outcome)
+                        told.append(outcome)  # noqa: PERF401 - kept also where the next one raises
             full.close()
             async with client.batch(tmp_path):
                 pass

@@ -7,7 +7,7 @@ a socket, and gets no chance to clean up.
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -179,9 +179,7 @@ class BatchMachine(RuleBasedStateMachine):
                 self._check_that_nothing_is_under_way()
 
     @rule(wanted=WHOLE_LISTS, faults=FAULTS, width=WIDTHS, room=ROOM, crash=st.integers(1, 450), settle=st.booleans())
-    def kill(
-        self, wanted: Wanted, faults: Faults, width: int, room: int | None, crash: int, *, settle: bool
-    ) -> None:
+    def kill(self, wanted: Wanted, faults: Faults, width: int, room: int | None, crash: int, *, settle: bool) -> None:
         """Kill a process that opens the batch, may settle its doubts, and runs a list; nobody resumes it yet."""
         self.world.score.steps += 1
         is_clear = self.model.dirty is None
@@ -268,7 +266,7 @@ class BatchMachine(RuleBasedStateMachine):
         room: int | None,
         *,
         url: str | None = None,
-        meanwhile: Callable[[], Awaitable[None]] | None = None,
+        meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None,
         **options: Any,
     ) -> None:
         """Run a list to its end, and hold what is told of it against where the jobs stand."""
@@ -389,7 +387,8 @@ class BatchMachine(RuleBasedStateMachine):
         anyio.run(main, backend=self.backend)
 
     def _process(self, **changes: Any) -> Ending:
-        place = {"directory": str(self.directory), "base_url": self.world.place.url, "unix": self.clock.time()}
+        place: dict[str, Any] = {"directory": str(self.directory), "base_url": self.world.place.url}
+        place["unix"] = self.clock.time()
         return self.world.program.run(StateErrand(**place, backend=self.backend, **changes))
 
 
@@ -402,7 +401,7 @@ async def _run_all(
     *,
     wanted: list[Job] | None,
     outcomes: list[JobOutcome] | None = None,
-    meanwhile: Callable[[], Awaitable[None]] | None = None,
+    meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     async with anyio.create_task_group() as group:
         if meanwhile is not None:

@@ -3,7 +3,8 @@
 Nothing here asks the library what follows from what. How a call ends is the service's word, and what was ordered of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -124,7 +125,7 @@ class Model:
         before = self.dirty or Step()
         self.dirty = Step(disturbed=True, deadly=before.deadly + step.deadly)
 
-    def excuse(self, seen: Iterable[Seen], salvaged: Set[bytes]) -> None:
+    def excuse(self, seen: Iterable[Seen], salvaged: AbstractSet[bytes]) -> None:
         """Take up whose answers nobody could take, and which tracks errors gave to the caller."""
         self.excused.update(request.client_request_id for request in seen)
         self.excused.update(name for name in self.seen if audio_of(name) in salvaged)
@@ -163,7 +164,7 @@ class Model:
         step, self.dirty = self.dirty or step, None
         self._disturbed.update(self.seen if step.disturbed else ())
         with Ledger.observe(self.directory) as ledger:
-            found = {(record.label, record.job.lyrics, record.copy): record for record in ledger.jobs()}
+            found = {(record.label, record.job.lyrics or "", record.copy): record for record in ledger.jobs()}
             hold(found.keys() <= self.jobs.keys(), f"nobody asked for {found.keys() - self.jobs.keys()}")
             missing = self.jobs.keys() - found.keys()
             hold(step.disturbed or not missing, f"{missing} are not in the ledger")

@@ -120,7 +120,7 @@ class Service:
     log_fault: str | None = None
     seen: list[Seen] = field(factory=list)
     on_arrival: Callable[[int], bool] = field(default=lambda _: False)
-    on_half: Callable[[int], None] = field(default=lambda _: None)
+    on_half: Callable[[int], object] = field(default=lambda _: None)
     _orders: dict[str, deque[Fault]] = field(factory=dict)
     _arrivals: int = 0
     _halves: int = 0

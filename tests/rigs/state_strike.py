@@ -81,8 +81,8 @@ class Strike:
                 anyio.from_thread.run_sync(self.strike, token=token)
             return self._is_silent and self.has_struck
 
-        self._service.on_arrival = partial(told, "arrival")
-        self._service.on_half = partial(told, "half")
+        self._service.on_arrival = lambda number: told("arrival", number)
+        self._service.on_half = lambda number: told("half", number)
 
     def on_event(self, _event: Event) -> None:
         """Hear from the client."""
@@ -99,7 +99,7 @@ class Strike:
         """Keep the track that an error hands over."""
         if error is not None and isinstance(error.salvage, Path):
             self.salvaged.add(error.salvage.read_bytes())
-        elif error is not None and error.salvage is not None:
+        elif error is not None and isinstance(error.salvage, bytes):
             self.salvaged.add(error.salvage)
 
     def _limit(self, most: int) -> None:
