@@ -130,9 +130,21 @@ class Batch:
         """Do as `run`, and return all outcomes in the order of the list.
 
         Raises:
-            MusicError: as the iterator of `run`.
+            MusicError: as the iterator of `run`. What its jobs ended with until then is its cause, an `ExceptionGroup`:
+                where a disk failed, these hold the tracks.
         """
-        return sorted([outcome async for outcome in self.run(jobs)], key=lambda outcome: outcome.index)
+        outcomes: list[JobOutcome] = []
+        try:
+            async for outcome in self.run(jobs):
+                outcomes.append(outcome)  # noqa: PERF401 - what came is wanted where the rest does not come
+        except MusicError as error:
+            failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+            if failures:
+                ended = ExceptionGroup("what jobs of this batch ended with", failures)
+                ended.__cause__ = error.__cause__
+                raise error from ended
+            raise
+        return sorted(outcomes, key=lambda outcome: outcome.index)
 
     def stop(self) -> None:
         """Send nothing more; what is under way comes to its end, and the outcomes end after it."""
