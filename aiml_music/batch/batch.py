@@ -46,10 +46,12 @@ class BatchReport:
     Attributes:
         totals: how many jobs stand where, and the money in credits.
         in_doubt: every call that may have been charged and gave no track.
+        paid_lost: every call that was charged and gave no track. In both, also where the job was sent again.
     """
 
     totals: Totals
     in_doubt: tuple[AttemptRecord, ...]
+    paid_lost: tuple[AttemptRecord, ...] = ()
 
 
 class Batch:
@@ -192,7 +194,7 @@ class Batch:
         """Ask the service's own books about every call in doubt, and write down what they say.
 
         What was proven unpaid is planned again; nothing is sent from here. A call that cannot be looked up stays as it
-        was, its error among the results.
+        was, its error among the results. Calls whose job was sent again by your word are asked after as well.
 
         Args:
             wait: seconds to keep looking while a job is in doubt, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
@@ -340,7 +342,8 @@ def _hashed(jobs: Iterator[Job], known: dict[str, str]) -> Iterator[tuple[Job, s
 
 
 def _reported(ledger: Ledger) -> BatchReport:
-    return BatchReport(totals=ledger.totals(), in_doubt=tuple(ledger.attempts_left(JobState.IN_DOUBT)))
+    in_doubt, paid_lost = (tuple(ledger.attempts_left(state)) for state in (JobState.IN_DOUBT, JobState.PAID_LOST))
+    return BatchReport(totals=ledger.totals(), in_doubt=in_doubt, paid_lost=paid_lost)
 
 
 def _single(error: Exception) -> Exception:

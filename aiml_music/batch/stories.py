@@ -18,7 +18,7 @@ from aiml_music._io.publishing import hidden, kept_beside
 from aiml_music._sansio.audio import AudioFormatError, probe
 from aiml_music._sansio.batch.job import Job
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord
-from aiml_music._sansio.batch.states import JobState, Mark
+from aiml_music._sansio.batch.states import OF_EARLIER_CALLS, JobState, Mark
 from aiml_music._sansio.errors import InputError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.page.entries import PageEntry, PageState
@@ -213,5 +213,5 @@ def _reason(story: Story, track: Path, kept: list[Path], *, is_there: bool) -> l
     if state is JobState.POISONED:
         return [_POISONED]
     # Of a job that waits, only what its last call came to; the user's word since then is no trouble.
-    last = story.marks[-1].facts.get("problem")
+    last = [mark for mark in story.marks if mark.mark not in OF_EARLIER_CALLS][-1].facts.get("problem")
     return [last] if last else []

@@ -57,15 +57,16 @@ def next_command(
     jobs = set(_present(standing.jobs))
     if isinstance(stopped, BudgetExceededError):
         return more
-    if JobState.IN_DOUBT in jobs:
-        return f"aiml-music settle {place}"
-    if JobState.RECEIVED in jobs:
-        return f"aiml-music rescue {place}"
+    if jobs & {JobState.IN_DOUBT, JobState.RECEIVED}:
+        return f"aiml-music {'settle' if JobState.IN_DOUBT in jobs else 'rescue'} {place}"
     if jobs & _TO_BE_DONE:
         return again
     if jobs & _BY_THE_USERS_WORD:
         return f"aiml-music settle {place} --pay-again LABEL"
-    return f"{again}, once the rows that were refused are corrected" if JobState.REJECTED in jobs else ""
+    if JobState.REJECTED in jobs:
+        return f"{again}, once the rows that were refused are corrected"
+    # Of calls that were made again by the user's word; all that is open is what they cost.
+    return f"aiml-music settle {place}" if standing.in_doubt else ""
 
 
 def say_standing(standing: Standing, following: str, screen: Screen) -> None:

@@ -102,7 +102,8 @@ def _name(record: JobRecord) -> str:
 
 
 def _reason(ledger: Ledger, record: JobRecord) -> str:
-    return str(ledger.marks(record.key)[-1].facts.get("problem", ""))
+    problems = (mark.facts["problem"] for mark in reversed(ledger.marks(record.key)) if "problem" in mark.facts)
+    return str(next(problems, ""))
 
 
 def _doubts(ledger: Ledger, state: JobState) -> Iterator[Doubt]:
@@ -129,7 +130,7 @@ def _words(entry: Entry) -> Iterator[str]:
             yield f"an answer began with HTTP {facts.get('status')}"
         case Mark.DIED:
             yield "the program ended while the call was under way"
-        case Mark.PAID:
+        case Mark.PAID | Mark.EARLIER_PAID:
             yield "it was charged"
         case Mark.SOUGHT:
             yield str(facts.get("note", "the usage log settled nothing")).rstrip(".")

@@ -79,6 +79,10 @@ class Mark(StrEnum):
     """Settled: a call in doubt was not charged."""
     PAID = "paid"
     """Settled: a call in doubt was charged."""
+    EARLIER_UNPAID = "earlier_unpaid"
+    """Settled: a call in doubt, whose job was sent again by the user's word, was not charged."""
+    EARLIER_PAID = "earlier_paid"
+    """Settled: such a call was charged."""
     PAY_AGAIN = "pay_again"
     """The user's word: send it again, though it may have been paid for, or was."""
     AGAIN = "again"
@@ -120,6 +124,9 @@ _AFTER: dict[JobState | None, dict[Mark, JobState]] = {
     JobState.POISONED: {Mark.AGAIN: JobState.PLANNED},
     JobState.CANCELLED: {Mark.AGAIN: JobState.PLANNED},
 }
+OF_EARLIER_CALLS = frozenset({Mark.EARLIER_UNPAID, Mark.EARLIER_PAID})
+"""They settle money alone: the job has a later call, or will have one, and stands where that leaves it."""
+
 _WORDS_OF_THE_USER = frozenset({Mark.AGAIN, Mark.PAY_AGAIN})
 
 
@@ -165,6 +172,8 @@ def standing_after(standing: Standing | None, mark: Mark) -> Standing:
     Raises:
         IllegalTransitionError: the mark cannot follow.
     """
+    if standing is not None and mark in OF_EARLIER_CALLS:
+        return standing
     state = after(None if standing is None else standing.state, mark)
     deaths = 0 if standing is None or mark in _WORDS_OF_THE_USER else standing.deaths + (mark is Mark.DIED)
     if state is JobState.PLANNED and deaths >= MOST_DEATHS:
