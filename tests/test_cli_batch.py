@@ -236,6 +236,25 @@ def test_a_call_that_was_paid_over_again_is_still_asked_after(service: RunningSa
     assert "Next: " not in settled.out
 
 
+@pytest.mark.row("135")
+@pytest.mark.usefixtures("desk")
+def test_a_track_that_was_removed_is_named(service: RunningSandbox) -> None:
+    """By the run and by status, with what to type to have it made again; until then nothing is sent."""
+    write_list("Tide")
+    assert run_batch().code == 0
+    Path("songs", "Tide.mp3").unlink()
+    before = service.sandbox.charges
+    for told in (run_batch(), ended("status", "songs")):
+        assert told.code == 0
+        assert "any more; none is made again by itself." in told.out
+        assert "aiml-music settle songs --pay-again FILE\n  Tide.mp3\n" in told.out
+    assert ended("status", "songs", "--json").document["batch"]["missing"] == ["Tide.mp3"]
+    assert service.sandbox.charges == before
+    assert ended("settle", "songs", "--pay-again", "Tide.mp3").code == 0
+    assert "any more" not in run_batch().out
+    assert service.sandbox.charges == before + 1
+
+
 @pytest.mark.usefixtures("desk")
 def test_a_label_that_no_job_has_is_two_lines(service: RunningSandbox) -> None:
     """A typing mistake pays nothing again."""

@@ -211,6 +211,8 @@ class Batch:
     async def pay_again(self, label_or_key: str, *, reason: str) -> JobRecord:
         """Have a job sent again by the next run, though it may have been paid for, or was; or was refused.
 
+        Also a job that is done, once its track was removed from the directory.
+
         Args:
             label_or_key: the job's label, its key, or the name of its file.
             reason: why, in your words; it stays in the ledger.

@@ -24,6 +24,7 @@ class JobOutcome:
         path: where its track is, or will be.
         track: what was made in this run; None where nothing was.
         error: what its last call in this run ended with; None where it ended well, and where none was made.
+        is_missing: an earlier run made its track, and somebody removed it; only `Batch.pay_again` has it made again.
     """
 
     index: int
@@ -32,6 +33,7 @@ class JobOutcome:
     path: Path
     track: Track | None = None
     error: MusicError | None = None
+    is_missing: bool = False
 
     @property
     def receipt(self) -> Receipt | None:

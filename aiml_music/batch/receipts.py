@@ -5,7 +5,7 @@ makes sense. It names no directory and holds no key.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePath
@@ -126,10 +126,15 @@ def _written(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def write_receipt(track: Path, receipt: TrackReceipt) -> Path:
+def write_receipt(track: Path, receipt: TrackReceipt, *, instead_of: Collection[str] = ()) -> Path:
     """Write a receipt beside its track, synced and whole; the one that is there already stays as it is.
 
     It may block on a disk.
+
+    Args:
+        track: the file.
+        receipt: what is to be said of it.
+        instead_of: hashes of tracks that were there before, whose receipt this one replaces.
 
     Raises:
         OutputExistsError: something else has its name.
@@ -139,17 +144,21 @@ def write_receipt(track: Path, receipt: TrackReceipt) -> Path:
     try:
         return write_file(receipt_bytes(receipt), target, False, token=fresh())  # noqa: FBT003 - as `models.Writer`
     except OutputExistsError:
-        if not _is_of(receipt, target):
+        found = _found(target)
+        if found is None or found.file != receipt.file:
+            raise
+        if found.sha256 in instead_of:
+            return write_file(receipt_bytes(receipt), target, True, token=fresh())  # noqa: FBT003 - as above
+        if found.sha256 != receipt.sha256:
             raise
         return target
 
 
-def _is_of(receipt: TrackReceipt, target: Path) -> bool:
+def _found(target: Path) -> TrackReceipt | None:
     try:
-        found = read_receipt(target)
+        return read_receipt(target)
     except InputError:
-        return False
-    return (found.file, found.sha256) == (receipt.file, receipt.sha256)
+        return None
 
 
 def read_receipt(path: Path) -> TrackReceipt:

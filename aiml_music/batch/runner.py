@@ -5,7 +5,7 @@ Decides nothing: what a failure means, whether it is repeated and when to stop i
 
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from aiml_music.batch.attempt_journal import AttemptJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.outcomes import JobOutcome, Told
+from aiml_music.batch.stories import is_missing
 from aiml_music.batch.tokens import fresh
 
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
@@ -87,13 +88,16 @@ class Run:
         pages = await self._workplace.ledger.do(_pages)
         async with anyio.create_task_group() as group:
             while page := await self._workplace.ledger.do(lambda _: next(pages, [])):
+                missing = await anyio.to_thread.run_sync(_missing, page, self._workplace.directory)
                 for record in page:
                     if self._places is None or record.key in self._places:
-                        await self._next(record, slots, group)
+                        await self._next(record, missing, slots, group)
 
-    async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
+    async def _next(
+        self, record: JobRecord, missing: Collection[str], slots: anyio.Semaphore, group: anyio.abc.TaskGroup
+    ) -> None:
         if record.state is not JobState.PLANNED:
-            self._tell(record, record.state)
+            self._tell(record, record.state, is_missing=record.key in missing)
             return
         await slots.acquire()
         await self._rested()
@@ -215,7 +219,13 @@ class Run:
             await clock.sleep(min(left, _LONGEST_SLEEP))
 
     def _tell(
-        self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
+        self,
+        record: JobRecord,
+        state: JobState,
+        *,
+        track: Track | None = None,
+        error: MusicError | None = None,
+        is_missing: bool = False,
     ) -> None:
         index = record.position - 1 if self._places is None else self._places[record.key]
         self._told.tell(
@@ -226,6 +236,7 @@ class Run:
                 path=self._workplace.directory / record.file_name,
                 track=track,
                 error=error,
+                is_missing=is_missing,
             )
         )
 
@@ -234,6 +245,10 @@ def _pages(ledger: Ledger) -> Iterator[list[JobRecord]]:
     jobs = ledger.jobs()
     while page := list(islice(jobs, _PAGE)):
         yield page
+
+
+def _missing(page: list[JobRecord], directory: Path) -> set[str]:
+    return {record.key for record in page if is_missing(record, directory)}
 
 
 def _evidence(error: MusicError | None) -> dict[str, Any]:

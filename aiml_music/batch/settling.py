@@ -17,6 +17,7 @@ from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.settlement import check_wait, next_look
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
+from aiml_music.batch.stories import is_missing
 
 Look = Callable[[str, float, str | None], Awaitable[Settlement]]
 """Looks a call up once: by its id, when it was sent, and its model, where only rows of that one count."""
@@ -167,7 +168,8 @@ def send_again(ledger: Ledger, label_or_key: str, *, reason: str, now: float) ->
     if not reason.strip():
         raise InputError("A reason is needed: it stays in the ledger beside the word to pay again.")
     record = named(ledger, label_or_key)
-    ledger.append(record.key, word_for(record.state), now=now, facts={"reason": reason})
+    word = word_for(record.state, is_missing=is_missing(record, ledger.path.parent))
+    ledger.append(record.key, word, now=now, facts={"reason": reason})
     return ledger.job(record.key)
 
 

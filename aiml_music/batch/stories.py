@@ -4,6 +4,7 @@ It reads the ledger, and looks whether files are there; nothing is written from 
 """
 
 import io
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -29,6 +30,12 @@ _NO_TRACK = frozenset({JobState.IN_DOUBT, JobState.PAID_LOST})
 _DIED = "The program ended while this call was under way."
 _POISONED = "Its calls died again and again without an answer. Only your word sends it again."
 _GONE = "Its track is not in this folder any more."
+
+
+def is_missing(record: JobRecord, directory: Path) -> bool:
+    """Say whether a job is done, and its track is not where it was put; it is never made again by itself."""
+    # Never raises, whatever the directory is.
+    return record.state is JobState.DONE and not os.path.isfile(directory / record.file_name)  # noqa: PTH113
 
 
 @frozen(kw_only=True)
@@ -122,6 +129,16 @@ def receipt_from(record: JobRecord, ledger: Ledger) -> TrackReceipt:
         lyrics="" if job is None else job.lyrics,
         flags=tuple(facts.get("flags", ())),
     )
+
+
+def earlier_tracks(record: JobRecord, ledger: Ledger) -> list[str]:
+    """Return the hashes of the tracks that a job had before its latest one.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    received = [entry for entry in ledger.marks(record.key) if entry.mark is Mark.RECEIVED]
+    return [str(entry.facts["sha256"]) for entry in received[:-1]]
 
 
 def _reference(record: JobRecord, job: Job, ledger: Ledger) -> ReferenceRecord | None:

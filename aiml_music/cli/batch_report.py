@@ -76,9 +76,18 @@ def say_standing(standing: Standing, following: str, screen: Screen) -> None:
     _say_rows(screen, "Paid for and lost.", [_cells(doubt) for doubt in standing.lost])
     _say_rows(screen, "Refused, at no cost.", _some(standing.refused))
     _say_rows(screen, "Not in this list, and left as they are.", _some([(name,) for name in standing.orphans]))
+    _say_rows(screen, _missing_title(standing), _some([(name,) for name in standing.missing]))
     if following:
         screen.say()
         screen.say(f"Next: {following}")
+
+
+def _missing_title(standing: Standing) -> str:
+    place = shlex.quote(str(standing.directory))
+    return (
+        "Made and paid for, and not in the directory any more; none is made again by itself. "
+        f"To have one made, and paid for, again: aiml-music settle {place} --pay-again FILE"
+    )
 
 
 def facts_of(standing: Standing) -> dict[str, str]:
@@ -111,6 +120,7 @@ def standing_document(standing: Standing, following: str) -> dict[str, Any]:
         "in_doubt": [_doubt_document(doubt) for doubt in standing.in_doubt],
         "paid_lost": [_doubt_document(doubt) for doubt in standing.lost],
         "rejected": [{"job": name, "reason": reason} for name, reason in standing.refused],
+        "missing": list(standing.missing),
         "not_in_the_list": list(standing.orphans),
         "next": following or None,
     }

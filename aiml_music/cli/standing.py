@@ -12,6 +12,7 @@ from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord
 from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_file import LEDGER_NAME
+from aiml_music.batch.stories import is_missing
 from aiml_music.cli.faults import CommandError
 
 
@@ -45,6 +46,7 @@ class Standing:
         lost: calls that were charged and gave no track.
         refused: jobs that the service refused for good, and why.
         orphans: the jobs that are not in the list.
+        missing: the tracks that were made, and are not in the directory any more.
     """
 
     directory: Path
@@ -55,6 +57,7 @@ class Standing:
     lost: tuple[Doubt, ...]
     refused: tuple[tuple[str, str], ...]
     orphans: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def check_is_batch(directory: Path) -> None:
@@ -94,6 +97,7 @@ def standing_of(directory: Path, keys: Collection[str] | None = None) -> Standin
                 (_name(record), _reason(ledger, record)) for record in records if record.state is JobState.REJECTED
             ),
             orphans=tuple(_name(record) for record in records if keys is not None and record.key not in keys),
+            missing=tuple(record.file_name for record in records if is_missing(record, directory)),
         )
 
 

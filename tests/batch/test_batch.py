@@ -1,5 +1,6 @@
 """What users get from `client.batch`: each track once, whatever happens in between, and a word on every job."""
 
+import hashlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from aiml_music import (
 from aiml_music._sansio.batch.states import Mark
 from aiml_music._sansio.errors import LedgerCorruptError
 from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.receipts import read_receipt
 from aiml_music.testing import (
     FakeClock,
     ScriptedTransport,
@@ -453,3 +455,26 @@ async def test_what_is_nobody_s_money_comes_out_as_it_is(tmp_path: Path) -> None
         with pytest.raises(AssertionError, match="the script is over"):
             await carried_out(client, tmp_path, jobs("a"))
     assert records(tmp_path)["a"].state is PLANNED
+
+
+@pytest.mark.row("135")
+async def test_a_track_that_was_removed_is_said_to_be_missing(tmp_path: Path) -> None:
+    """It is not made again by itself, however often the list is run; by the user's word it is, with a new receipt."""
+    other = finished_track(silent_mp3(2))
+    with ScriptedTransport(TRACK, TRACK, on_generate(other)) as transport:
+        async with patient_client(transport) as client:
+            made = await carried_out(client, tmp_path, jobs("a", "b"))
+            (tmp_path / "a.mp3").unlink()
+            again = await carried_out(client, tmp_path, jobs("a", "b"))
+            async with client.batch(tmp_path) as batch:
+                with pytest.raises(InputError, match="its track is there"):
+                    await batch.pay_again("b", reason="to hear another")
+                await batch.pay_again("a", reason="removed by mistake")
+                (outcome,) = [one for one in await batch.run_all(jobs("a", "b")) if one.label == "a"]
+                assert batch.unwritten == ()
+                assert (await batch.report()).totals.balance.spent == 3 * 63_000
+    assert [(one.state, one.is_missing) for one in made.values()] == [(DONE, False), (DONE, False)]
+    assert [(one.state, one.is_missing) for one in again.values()] == [(DONE, True), (DONE, False)]
+    assert (outcome.state, outcome.is_missing) == (DONE, False)
+    assert outcome.track is not None
+    assert read_receipt(tmp_path / "a.json").sha256 == hashlib.sha256((tmp_path / "a.mp3").read_bytes()).hexdigest()

@@ -84,7 +84,7 @@ class Mark(StrEnum):
     EARLIER_PAID = "earlier_paid"
     """Settled: such a call was charged."""
     PAY_AGAIN = "pay_again"
-    """The user's word: send it again, though it may have been paid for, or was."""
+    """The user's word: send it again, though it may have been paid for, or was; or its track was, and was removed."""
     AGAIN = "again"
     """The user's word: send it again, which was never charged."""
     CANCELLED = "cancelled"
@@ -110,7 +110,8 @@ _AFTER: dict[JobState | None, dict[Mark, JobState]] = {
         Mark.DEFERRED: JobState.PLANNED,
     },
     JobState.RECEIVED: {Mark.DONE: JobState.DONE},
-    JobState.DONE: {Mark.DONE: JobState.DONE},
+    # Only where the user removed the track, which no table can know.
+    JobState.DONE: {Mark.DONE: JobState.DONE, Mark.PAY_AGAIN: JobState.PLANNED},
     JobState.REJECTED: {Mark.AGAIN: JobState.PLANNED},
     JobState.IN_DOUBT: {
         Mark.SOUGHT: JobState.IN_DOUBT,

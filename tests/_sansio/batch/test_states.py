@@ -35,6 +35,7 @@ LEGAL = {
     ("wire", "deferred"): "planned",
     ("received", "done"): "done",
     ("done", "done"): "done",
+    ("done", "pay_again"): "planned",
     ("rejected", "again"): "planned",
     ("in_doubt", "sought"): "in_doubt",
     ("in_doubt", "unpaid"): "planned",
