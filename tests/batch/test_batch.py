@@ -28,6 +28,7 @@ from aiml_music import (
 )
 from aiml_music._sansio.batch.states import Mark
 from aiml_music._sansio.errors import LedgerCorruptError
+from aiml_music._sansio.ports import FaultKind
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.receipts import read_receipt
 from aiml_music.testing import (
@@ -478,3 +479,12 @@ async def test_a_track_that_was_removed_is_said_to_be_missing(tmp_path: Path) ->
     assert (outcome.state, outcome.is_missing) == (DONE, False)
     assert outcome.track is not None
     assert read_receipt(tmp_path / "a.json").sha256 == hashlib.sha256((tmp_path / "a.mp3").read_bytes()).hexdigest()
+
+
+async def test_a_certificate_that_is_not_trusted_is_tried_once(tmp_path: Path) -> None:
+    """Nothing about it changes within seconds: each job says so at once, and is to be made by another run."""
+    with ScriptedTransport(*[on_generate(unreachable(FaultKind.TLS_TRUST))] * 2) as transport:
+        async with patient_client(transport) as client:
+            made = await carried_out(client, tmp_path, jobs("a", "b"))
+    assert {label: one.state for label, one in made.items()} == {"a": PLANNED, "b": PLANNED}
+    assert all(isinstance(one.error, NotSentError) and one.error.is_lasting for one in made.values())
