@@ -59,6 +59,7 @@ class Batch:
 
     `async with` opens the directory, which one process at a time may do, and settles what an earlier run left under
     way. On leaving, nothing more is sent, what is under way comes to its end, and `index.html` is written.
+    Then what ended a run by itself is raised, where its outcomes were left before that was heard.
 
     Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics: the ledger can be read by its
     owner alone (mode 0600), the others by whom the umask lets.
@@ -115,6 +116,7 @@ class Batch:
         finally:
             self._ledger = None
             self._held.close()
+        self._tell_unheard(error)
 
     def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
         """Make every track of a list that is not made yet, and yield how each job stands as soon as that is known.
@@ -264,7 +266,8 @@ class Batch:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
-        self._failure, self._stopped = None, False
+        self._raise_failure()
+        self._stopped = False
         scope, ended, told = anyio.CancelScope(), anyio.Event(), Told()
         self._scope, self._ended = scope, ended
         start_detached(
@@ -323,9 +326,20 @@ class Batch:
 
     async def _finish(self) -> None:
         await self._run_ended()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        """Raise what ended a run, once: nobody may have listened to its last outcomes."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+    def _tell_unheard(self, leaving: BaseException | None) -> None:
+        """Raise what ended a run and nobody heard; where something else leaves the batch, note it there."""
+        if leaving is None:
+            self._raise_failure()
+        elif self._failure is not None:
+            leaving.add_note(f"The batch ended with {type(self._failure).__name__}: {self._failure}")
 
     async def _run_ended(self) -> None:
         if self._ended is not None:

@@ -80,7 +80,8 @@ class Outcomes(AsyncIterator[JobOutcome]):
     """The outcomes of a run as they come: it begins with the first that is asked for.
 
     An iterator that holds no task of its own and no limit of time, so it may be left at any point; the run goes on
-    until its batch is stopped or closed.
+    until its batch is stopped or closed. What ends it by itself is then raised by the next run, or on
+    leaving the batch.
     """
 
     def __init__(self, start: Callable[[], Told], finish: Callable[[], Awaitable[None]]) -> None:

@@ -10,11 +10,16 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
+from attrs import define, field
 
 from aiml_music import (
+    AsyncMusicClient,
+    Batch,
     BudgetExceededError,
     ConfigError,
     ContentRefusedError,
+    Event,
+    EventKind,
     InDoubtError,
     InputError,
     Job,
@@ -488,3 +493,66 @@ async def test_a_certificate_that_is_not_trusted_is_tried_once(tmp_path: Path) -
             made = await carried_out(client, tmp_path, jobs("a", "b"))
     assert {label: one.state for label, one in made.items()} == {"a": PLANNED, "b": PLANNED}
     assert all(isinstance(one.error, NotSentError) and one.error.is_lasting for one in made.values())
+
+
+@define
+class Ending:
+    """Hears calls end, and says when so many have."""
+
+    left: int
+    heard: anyio.Event = field(factory=anyio.Event)
+
+    def __call__(self, event: Event) -> None:
+        self.left -= event.kind is EventKind.ENDED
+        if not self.left:
+            self.heard.set()
+
+
+async def left_early(batch: Batch, ending: Ending) -> None:
+    """Hear of one job, and stay until the last call has ended."""
+    async for _ in batch.run(jobs(*"abcd")):
+        break
+    await ending.heard.wait()
+
+
+async def test_what_ends_a_run_that_nobody_listens_to_is_raised_on_leaving(tmp_path: Path) -> None:
+    """Whoever leaves the outcomes early hears why the batch stopped by itself: once, and at the latest here."""
+    ending = Ending(3)
+    with ScriptedTransport(*[NO_CREDITS] * 3) as transport:
+        async with patient_client(transport, on_event=ending) as client:
+            with pytest.raises(SpendBrakeError, match="refuses every call"):
+                async with client.batch(tmp_path, max_concurrency=1) as batch:
+                    await left_early(batch, ending)
+            # It is closed all the same.
+            async with client.batch(tmp_path):
+                pass
+    assert "index.html" in names(tmp_path)
+
+
+async def test_what_ends_a_run_does_not_hide_what_leaves_the_batch(tmp_path: Path) -> None:
+    """An error of the program's own comes out, and bears a note of the other one."""
+    ending = Ending(3)
+
+    async def mistaken(client: AsyncMusicClient) -> None:
+        async with client.batch(tmp_path, max_concurrency=1) as batch:
+            await left_early(batch, ending)
+            raise KeyError
+
+    with ScriptedTransport(*[NO_CREDITS] * 3) as transport:
+        async with patient_client(transport, on_event=ending) as client:
+            with pytest.raises(KeyError) as caught:
+                await mistaken(client)
+    assert [note.partition(":")[0] for note in caught.value.__notes__] == ["The batch ended with SpendBrakeError"]
+
+
+async def test_what_ends_a_run_that_nobody_listens_to_comes_before_the_next_one(tmp_path: Path) -> None:
+    """The next run begins once it was heard."""
+    ending = Ending(3)
+    with ScriptedTransport(*[NO_CREDITS] * 3, TRACK) as transport:
+        client = patient_client(transport, on_event=ending)
+        async with client, client.batch(tmp_path, max_concurrency=1) as batch:
+            await left_early(batch, ending)
+            await batch._run_ended()
+            with pytest.raises(SpendBrakeError, match="refuses every call"):
+                await batch.run_all(jobs("a"))
+            assert [one.state for one in await batch.run_all(jobs("a"))] == [DONE]

@@ -212,7 +212,10 @@ async def test_1d_a_disk_that_fails_costs_no_track(tmp_path: Path, at_once: bool
                     assert isinstance(caught.value.__cause__, ExceptionGroup)
                     (error,) = caught.value.__cause__.exceptions
                 else:
-                    error = (await anext(batch.run(jobs("a")))).error
+                    outcomes = batch.run(jobs("a"))
+                    error = (await anext(outcomes)).error
+                    with pytest.raises(SpendBrakeError, match="disk"):
+                        await anext(outcomes)
                 full.close()
     assert isinstance(error, StorageError)
     assert error.salvage == LONG
