@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aiml_music._calls.stream import AudioStream
     from aiml_music._sansio.audio import AudioFormatError, AudioInfo
     from aiml_music._sansio.batch.job import Job
+    from aiml_music._sansio.batch.records import JobRecord
     from aiml_music._sansio.batch.states import JobState
     from aiml_music._sansio.errors import (
         APIError,
@@ -107,6 +108,7 @@ __all__ = [
     "InvalidRequestError",
     "Job",
     "JobOutcome",
+    "JobRecord",
     "JobSettlement",
     "JobState",
     "LedgerBusyError",
@@ -146,6 +148,7 @@ _HOMES = {
     "_calls.stream": ("AudioStream",),
     "_sansio.audio": ("AudioFormatError", "AudioInfo"),
     "_sansio.batch.job": ("Job",),
+    "_sansio.batch.records": ("JobRecord",),
     "_sansio.batch.states": ("JobState",),
     "_sansio.errors": (
         "APIError",

@@ -40,6 +40,7 @@ PUBLIC = [
     "InvalidRequestError",
     "Job",
     "JobOutcome",
+    "JobRecord",
     "JobSettlement",
     "JobState",
     "LedgerBusyError",
