@@ -4,6 +4,7 @@ Decides nothing: what a failure means, whether it is repeated and when to stop i
 """
 
 import math
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 import anyio
 from attrs import define, field, frozen
 
+from aiml_music._io.publishing import hidden
 from aiml_music._sansio.batch.brake import Brake, Pause
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.records import JobRecord
@@ -161,12 +163,12 @@ class Run:
             return await self._workplace.make(record, journal)
         except MusicError as error:
             if not isinstance(error, LedgerError):
-                await self._judge(journal, error)
+                await self._judge(record, journal, error)
             raise
         except BaseException:
             # Whoever stops a batch loses no verdict by it.
             with anyio.CancelScope(shield=True):
-                await self._judge(journal, None)
+                await self._judge(record, journal, None)
             raise
         finally:
             self.under_way.pop(record.key, None)
@@ -177,20 +179,19 @@ class Run:
             raise StoppedError("The batch was stopped before this call was made.")
         self.under_way[record.key] = record
 
-    async def _judge(self, journal: AttemptJournal, error: MusicError | None) -> None:
+    async def _judge(self, record: JobRecord, journal: AttemptJournal, error: MusicError | None) -> None:
         """Put into the ledger what an attempt came to, as far as this process can know.
 
         Args:
+            record: the job.
             journal: of the attempt.
             error: how it ended; None is a cancellation.
         """
-        for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
+        ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
+        # Then it is collected when the batch is resumed. Asked in a way that never raises, whatever the disk says.
+        is_ready = await anyio.to_thread.run_sync(os.path.isfile, ready)
+        for mark in closing(journal.latest, error, is_ready=is_ready):
             await journal.mark(mark, **_evidence(error))
-
-    async def _is_ready(self, journal: AttemptJournal) -> bool:
-        """Say whether the track of an attempt is whole on the disk; then it is collected when the batch is resumed."""
-        directory = self._workplace.directory
-        return await anyio.to_thread.run_sync(lambda: any(directory.glob(f".*.{journal.attempt}.ready")))
 
     def _halts(self, error: MusicError) -> bool:
         """Stop for good where no other job could be done either."""
@@ -200,7 +201,11 @@ class Run:
         return True
 
     def _halt(self, error: MusicError) -> None:
-        self.halt = self.halt or error
+        if self.halt is None:
+            self.halt = error
+        elif isinstance(error, LedgerError) and str(error) != str(self.halt):
+            # Only one of them is raised, and each may name a track of its own.
+            self.halt.add_note(f"And at the same time: {error}")
         self.stop()
 
     def _noted(self, error: MusicError | None) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ from aiml_music.testing import (
     silent_mp3,
     unreachable,
 )
+from tests._io.system import limited, posix
 from tests.answers import VOICE_ID
 from tests.batch.batches import Later, carried_out, job, jobs, names, patient_client, records, states_of, sung
 from tests.calls import MADE, REFERENCE, client_of
@@ -556,3 +558,44 @@ async def test_what_ends_a_run_that_nobody_listens_to_comes_before_the_next_one(
             with pytest.raises(SpendBrakeError, match="refuses every call"):
                 await batch.run_all(jobs("a"))
             assert [one.state for one in await batch.run_all(jobs("a"))] == [DONE]
+
+
+@posix
+async def test_a_process_out_of_descriptors_ends_its_batch_in_plain_words(tmp_path: Path) -> None:
+    """Not even the directory can be looked into: the verdict is left to the next run, which finds the call in doubt."""
+    with ExitStack() as used_up:
+
+        def use_up() -> None:
+            used_up.enter_context(limited("RLIMIT_NOFILE", 3))
+
+        with ScriptedTransport(on_generate(lost(), on_arrival=use_up)) as transport:
+            async with patient_client(transport) as client:
+                async with client.batch(tmp_path) as batch:
+                    with pytest.raises(LedgerError, match="failed"):
+                        await batch.run_all(jobs("a"))
+                    used_up.close()
+                made = await carried_out(client, tmp_path, jobs("a"))
+    assert made["a"].state is IN_DOUBT
+
+
+async def test_of_two_errors_at_the_same_time_both_are_told(tmp_path: Path) -> None:
+    """One is raised, the other one is a note of it: each names a track that is kept."""
+    one, two, gate = threading.Event(), threading.Event(), threading.Event()
+    with loopback([Signal(one), Await(gate), MADE], [Signal(two), Await(gate), MADE]) as server:
+        async with client_of(server) as client, client.batch(tmp_path, max_concurrency=2) as batch:
+
+            async def listen() -> None:
+                with pytest.raises(LedgerError) as caught:
+                    await batch.run_all(jobs("a", "b"))
+                (note,) = caught.value.__notes__
+                told = str(caught.value) + note
+                assert {name for name in (".a.mp3", ".b.mp3") if name in told} == {".a.mp3", ".b.mp3"}
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(listen)
+                for here in (one, two):
+                    await anyio.to_thread.run_sync(here.wait, 5)
+                with Ledger.open(tmp_path) as ledger:
+                    for record in ledger.jobs([JobState.WIRE]):
+                        ledger.append(record.key, Mark.IN_DOUBT, now=1.0)
+                gate.set()
