@@ -142,16 +142,21 @@ def write_receipt(track: Path, receipt: TrackReceipt, *, instead_of: Collection[
     """
     target = receipt_path(track)
     try:
-        return write_file(receipt_bytes(receipt), target, False, token=fresh())  # noqa: FBT003 - as `models.Writer`
+        return _written_file(receipt, target, overwrite=False)
     except OutputExistsError:
         found = _found(target)
         if found is None or found.file != receipt.file:
             raise
         if found.sha256 in instead_of:
-            return write_file(receipt_bytes(receipt), target, True, token=fresh())  # noqa: FBT003 - as above
+            return _written_file(receipt, target, overwrite=True)
         if found.sha256 != receipt.sha256:
             raise
         return target
+
+
+def _written_file(receipt: TrackReceipt, target: Path, *, overwrite: bool) -> Path:
+    # It holds lyrics, as the ledger does, and is as much its owner's alone.
+    return write_file(receipt_bytes(receipt), target, overwrite, token=fresh(), private=True)
 
 
 def _found(target: Path) -> TrackReceipt | None:

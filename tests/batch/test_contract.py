@@ -363,16 +363,16 @@ def test_6c_without_locks_there_is_no_batch(tmp_path: Path) -> None:
 
 @promised(
     "6d",
-    "Secrecy of lyrics on the disk. They are in the ledger, which only its owner may read (mode 0600), in receipts "
-    "and on the page; none of them is encrypted. The key is in none.",
+    "Secrecy of lyrics on the disk. They are in the ledger, in receipts and on the page, which only their owner may "
+    "read (mode 0600), and which are not encrypted. The key is in none.",
 )
 @posix
 async def test_6d_lyrics_are_on_the_disk_and_the_key_is_not(tmp_path: Path) -> None:
-    """In all three, in plain words; the ledger is its owner's alone."""
+    """In all three, in plain words; they are their owner's alone."""
     with ScriptedTransport(TRACK) as transport:
         async with patient_client(transport) as client:
             await carried_out(client, tmp_path, jobs("Cuckoo"))
     for name in ("ledger.sqlite3", "Cuckoo.json", "index.html"):
         assert b"##Cuckoo##" in (tmp_path / name).read_bytes()
-    assert (tmp_path / "ledger.sqlite3").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     assert not [path for path in tmp_path.iterdir() if KEY.encode() in path.read_bytes()]
