@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aiml_music._sansio.account import AccountBalance, ModelInfo
     from aiml_music._sansio.audio import AudioFormatError, AudioInfo
     from aiml_music._sansio.batch.job import Job
+    from aiml_music._sansio.batch.records import JobRecord
     from aiml_music._sansio.batch.states import JobState
     from aiml_music._sansio.catalogue import UnknownModelWarning
     from aiml_music._sansio.errors import (
@@ -113,6 +114,7 @@ __all__ = [
     "InvalidRequestError",
     "Job",
     "JobOutcome",
+    "JobRecord",
     "JobSettlement",
     "JobState",
     "LedgerBusyError",
@@ -158,6 +160,7 @@ _HOMES = {
     "_sansio.account": ("AccountBalance", "ModelInfo"),
     "_sansio.audio": ("AudioFormatError", "AudioInfo"),
     "_sansio.batch.job": ("Job",),
+    "_sansio.batch.records": ("JobRecord",),
     "_sansio.batch.states": ("JobState",),
     "_sansio.catalogue": ("UnknownModelWarning",),
     "_sansio.errors": (

@@ -218,6 +218,44 @@ def test_a_call_in_doubt_is_settled_by_what_is_typed_next(service: RunningSandbo
 
 
 @pytest.mark.usefixtures("desk")
+def test_a_call_that_was_paid_over_again_is_still_asked_after(service: RunningSandbox) -> None:
+    """Its job is made by then: what is left to know is its price, and that is the next thing to type."""
+    write_list("Tide")
+    service.sandbox.use_scenario("gateway_drop", uses=1)
+    assert run_batch().code == 4
+    assert ended("settle", "songs", "--pay-again", "Tide").code == 0
+    made = run_batch()
+    assert made.code == 0
+    assert made.out.endswith("\nNext: aiml-music settle songs\n")
+    settled = ended("settle", "songs")
+    assert settled.code == 0
+    assert settled.out.startswith("An earlier call of Tide, which is done: ")
+    facts = facts_of(settled.out.partition("\n\n")[2])
+    assert (facts["done"], facts["spent"]) == ("1", "126,000 credits ($0.063)")
+    assert "money in doubt" not in facts
+    assert "Next: " not in settled.out
+
+
+@pytest.mark.row("135")
+@pytest.mark.usefixtures("desk")
+def test_a_track_that_was_removed_is_named(service: RunningSandbox) -> None:
+    """By the run and by status, with what to type to have it made again; until then nothing is sent."""
+    write_list("Tide")
+    assert run_batch().code == 0
+    Path("songs", "Tide.mp3").unlink()
+    before = service.sandbox.charges
+    for told in (run_batch(), ended("status", "songs")):
+        assert told.code == 0
+        assert "any more; none is made again by itself." in told.out
+        assert "aiml-music settle songs --pay-again FILE\n  Tide.mp3\n" in told.out
+    assert ended("status", "songs", "--json").document["batch"]["missing"] == ["Tide.mp3"]
+    assert service.sandbox.charges == before
+    assert ended("settle", "songs", "--pay-again", "Tide.mp3").code == 0
+    assert "any more" not in run_batch().out
+    assert service.sandbox.charges == before + 1
+
+
+@pytest.mark.usefixtures("desk")
 def test_a_label_that_no_job_has_is_two_lines(service: RunningSandbox) -> None:
     """A typing mistake pays nothing again."""
     write_list("Tide")

@@ -22,7 +22,7 @@ WAITING = {
     *("secrets", "starlette", "trio", "urllib.request", "uvicorn"),
 }
 OF_THE_BLOCKING_CLIENT = {"BlockingAudioStream", "BlockingGeneration", "BlockingWarning", "MusicClient"}
-OF_BATCHES = {"Batch", "BatchReport", "BlockingBatch", "Job", "JobOutcome", "JobSettlement", "JobState"}
+OF_BATCHES = {"Batch", "BatchReport", "BlockingBatch", "Job", "JobOutcome", "JobRecord", "JobSettlement", "JobState"}
 
 # What it prints is read: what was loaded on the loop's thread since the client was made, and what on any thread while
 # a track came in.

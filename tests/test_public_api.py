@@ -41,6 +41,7 @@ PUBLIC = [
     "InvalidRequestError",
     "Job",
     "JobOutcome",
+    "JobRecord",
     "JobSettlement",
     "JobState",
     "LedgerBusyError",

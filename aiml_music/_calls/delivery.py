@@ -12,8 +12,8 @@ from aiml_music._calls.keeping import intend, publish, publish_by_steps
 from aiml_music._calls.reservation import reserve
 from aiml_music._calls.shelter import sheltered
 from aiml_music._calls.track_call import TrackCall
-from aiml_music._io.batching import Batch
 from aiml_music._io.disk import on_disk
+from aiml_music._io.gathering import Gathered
 from aiml_music._io.pacer import pacer
 from aiml_music._io.sinks import FileSink, MemorySink, write_file
 from aiml_music._sansio import verdict
@@ -122,7 +122,7 @@ class Delivery:
         self._shelter_seconds = shelter_seconds
         self._slow_disk = slow_disk
         # What a slow disk has not been given yet; empty for every other one.
-        self._batch = Batch()
+        self._gathered = Gathered()
         self._disk_trouble: OSError | None = None
         self._inspected = False
 
@@ -169,11 +169,11 @@ class Delivery:
             raise
 
     async def _read_in_batches(self) -> None:
-        """Read no further than one batch ahead of the disk, and store each in a thread."""
-        write = partial(self._batch.write, self._store)
+        """Read no further ahead of the disk than is written at once, and store each in a thread."""
+        write = partial(self._gathered.write, self._store)
         try:
             while piece := await self._call.read():
-                if self._batch.add(piece):
+                if self._gathered.add(piece):
                     await on_disk(write)
         except MusicError:
             with anyio.CancelScope(shield=True):
@@ -192,7 +192,7 @@ class Delivery:
         return self._rescued()
 
     def _rescued(self) -> list[str]:
-        return self._batch.settle(self._saved)
+        return self._gathered.settle(self._saved)
 
     def _saved(self, rest: bytes) -> list[str]:
         sink = self._sink

@@ -98,6 +98,7 @@ class FileSink:
         expected_bytes: int,
         token: str,
         overwrite: bool = False,
+        private: bool = False,
         system: FileSystem = FileSystem(),  # noqa: B008 - a frozen value
         circumstances: Circumstances = _BEFORE_MONEY,
     ) -> Self:
@@ -108,6 +109,7 @@ class FileSink:
             expected_bytes: how much room to reserve; more can be written if there is more room.
             token: sets this part file apart from every other one; fit for a file name.
             overwrite: replace a file that exists.
+            private: a new file is for its owner alone, whatever the umask lets; one that is replaced keeps its mode.
             system: the operating system's calls.
             circumstances: what an error says about the request and the money.
 
@@ -126,7 +128,7 @@ class FileSink:
             except BaseException:
                 release(path)
                 raise
-        mode = (found or os.fstat(file.fileno())).st_mode & 0o777
+        mode = (found or os.fstat(file.fileno())).st_mode & (0o600 if private and found is None else 0o777)
         sink = cls(target=path, part=part, ready=ready, file=file, mode=mode, overwrite=overwrite, system=system)
         try:
             with told(path, circumstances):
@@ -342,6 +344,7 @@ def write_file(
     overwrite: bool,  # noqa: FBT001 - positional in `models.Writer`
     *,
     token: str | None = None,
+    private: bool = False,
     system: FileSystem = FileSystem(),  # noqa: B008 - a frozen value
 ) -> Path:
     """Write a whole file, or copy one: synced and under its name, or not there at all.
@@ -351,6 +354,7 @@ def write_file(
         target: the file to make.
         overwrite: replace a file that exists.
         token: sets its part file apart from every other one; None for one of chance.
+        private: as for `FileSink.reserve`.
         system: the operating system's calls.
 
     Raises:
@@ -370,6 +374,7 @@ def write_file(
             expected_bytes=size,
             token=token or os.urandom(8).hex(),
             overwrite=overwrite,
+            private=private,
             system=system,
             circumstances=_AFTER_MONEY,
         )

@@ -140,7 +140,17 @@ class InputError(MusicError, ValueError):
 
 
 class NotSentError(MusicError, ConnectionError):
-    """No complete request left this machine."""
+    """No complete request left this machine.
+
+    Attributes:
+        is_lasting: trying again within minutes cannot help: a certificate that is not trusted, say.
+    """
+
+    is_lasting: bool = False
+
+    def __init__(self, message: str, *, is_lasting: bool = False, **circumstances: Unpack[Circumstances]) -> None:
+        super().__init__(message, **circumstances)
+        self.is_lasting = is_lasting
 
 
 class NotSentTimeout(NotSentError, TimeoutError):  # noqa: N818 - named after what it is: a timeout

@@ -135,6 +135,7 @@ def of_fault(evidence: Evidence, fault: TransportFault) -> Problem:
             phase=marks.phase,
             hint=_REFUSED_MIDWAY if marks.request_begun else _NEVER_SENT_HINTS.get(fault.kind),
             failure=Failure(trouble=Trouble.NOT_SENT, lasting=fault.kind in _LASTING, stubborn=fault.kind in _STUBBORN),
+            details={"is_lasting": fault.kind in _LASTING},
             crowded=fault.kind is FaultKind.EXHAUSTED,
         )
     wanted = "its end" if evidence.operation in _FREE or evidence.is_queued else "any audio"

@@ -46,11 +46,13 @@ class BatchReport:
     Attributes:
         totals: how many jobs stand where, and the money in credits.
         in_doubt: every call that may have been charged and gave no track.
+        paid_lost: every call that was charged and gave no track. In both, also where the job was sent again.
         accepted: every call that was paid for and is being made; the next run collects its track.
     """
 
     totals: Totals
     in_doubt: tuple[AttemptRecord, ...]
+    paid_lost: tuple[AttemptRecord, ...] = ()
     accepted: tuple[AttemptRecord, ...] = ()
 
 
@@ -59,9 +61,10 @@ class Batch:
 
     `async with` opens the directory, which one process at a time may do, and settles what an earlier run left under
     way. On leaving, nothing more is sent, what is under way comes to its end, and `index.html` is written.
+    Then what ended a run by itself is raised, where its outcomes were left before that was heard.
 
-    Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics: the ledger can be read by its
-    owner alone (mode 0600), the others by whom the umask lets.
+    Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics, and can be read by their
+    owner alone (mode 0600); tracks by whom the umask lets.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Batch:
         finally:
             self._ledger = None
             self._held.close()
+        self._tell_unheard(error)
 
     def run(self, jobs: Iterable[Job] | None = None) -> Outcomes:
         """Make every track of a list that is not made yet, and yield how each job stands as soon as that is known.
@@ -133,9 +137,21 @@ class Batch:
         """Do as `run`, and return all outcomes in the order of the list.
 
         Raises:
-            MusicError: as the iterator of `run`.
+            MusicError: as the iterator of `run`. What its jobs ended with until then is its cause, an `ExceptionGroup`:
+                where a disk failed, these hold the tracks.
         """
-        return sorted([outcome async for outcome in self.run(jobs)], key=lambda outcome: outcome.index)
+        outcomes: list[JobOutcome] = []
+        try:
+            async for outcome in self.run(jobs):
+                outcomes.append(outcome)  # noqa: PERF401 - what came is wanted where the rest does not come
+        except MusicError as error:
+            failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+            if failures:
+                ended = ExceptionGroup("what jobs of this batch ended with", failures)
+                ended.__cause__ = error.__cause__
+                raise error from ended
+            raise
+        return sorted(outcomes, key=lambda outcome: outcome.index)
 
     def stop(self) -> None:
         """Send nothing more; what is under way comes to its end, and the outcomes end after it."""
@@ -186,7 +202,7 @@ class Batch:
         """Ask the service's own books about every call in doubt, and write down what they say.
 
         What was proven unpaid is planned again; nothing is sent from here. A call that cannot be looked up stays as it
-        was, its error among the results.
+        was, its error among the results. Calls whose job was sent again by your word are asked after as well.
 
         Args:
             wait: seconds to keep looking while a job is in doubt, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
@@ -204,6 +220,7 @@ class Batch:
         """Have a job sent again by the next run, though it may have been paid for, or was; or was refused.
 
         One that was accepted is collected by the next run anyway; after your word it is not, but paid for once more.
+        Also a job that is done, once its track was removed from the directory.
 
         Args:
             label_or_key: the job's label, its key, or the name of its file.
@@ -256,7 +273,8 @@ class Batch:
         ledger = self._opened
         if self._ended is not None and not self._ended.is_set():
             raise RuntimeError("a batch does one list at a time")
-        self._failure, self._stopped = None, False
+        self._raise_failure()
+        self._stopped = False
         scope, ended, told = anyio.CancelScope(), anyio.Event(), Told()
         self._scope, self._ended = scope, ended
         start_detached(
@@ -307,9 +325,20 @@ class Batch:
 
     async def _finish(self) -> None:
         await self._run_ended()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        """Raise what ended a run, once: nobody may have listened to its last outcomes."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+    def _tell_unheard(self, leaving: BaseException | None) -> None:
+        """Raise what ended a run and nobody heard; where something else leaves the batch, note it there."""
+        if leaving is None:
+            self._raise_failure()
+        elif self._failure is not None:
+            leaving.add_note(f"The batch ended with {type(self._failure).__name__}: {self._failure}")
 
     async def _run_ended(self) -> None:
         if self._ended is not None:
@@ -317,11 +346,9 @@ class Batch:
 
 
 def _reported(ledger: Ledger) -> BatchReport:
-    return BatchReport(
-        totals=ledger.totals(),
-        in_doubt=tuple(ledger.attempts_left(JobState.IN_DOUBT)),
-        accepted=tuple(ledger.attempts_left(JobState.ACCEPTED)),
-    )
+    states = (JobState.IN_DOUBT, JobState.PAID_LOST, JobState.ACCEPTED)
+    in_doubt, paid_lost, accepted = (tuple(ledger.attempts_left(state)) for state in states)
+    return BatchReport(totals=ledger.totals(), in_doubt=in_doubt, paid_lost=paid_lost, accepted=accepted)
 
 
 def _single(error: Exception) -> Exception:

@@ -1,9 +1,11 @@
 """A batch for programs without an event loop: the same, each step awaited on the client's own thread."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from aiml_music._io.blocking_context import BlockingContext, Run
 from aiml_music._sansio.batch.job import Job
@@ -20,6 +22,12 @@ class BlockingBatch(BlockingContext):
     def __init__(self, batch: Batch, run: Run, calling: Callable[[], AbstractContextManager[None]]) -> None:
         super().__init__(batch, run, calling)
         self._batch = batch
+        self._thread = 0
+
+    def __enter__(self) -> Self:
+        entered = super().__enter__()
+        self._thread = self._run(_this_thread)
+        return entered
 
     @property
     def directory(self) -> Path:
@@ -38,6 +46,17 @@ class BlockingBatch(BlockingContext):
     def stop(self) -> None:
         """Send nothing more; what is under way comes to its end. May be called from any thread."""
         self._batch.stop()
+
+    def abort(self) -> None:
+        """Stop at once; see `Batch.abort`. May be called from any thread, also while another one waits for a run."""
+        if self._thread == threading.get_ident():
+            # Of the loop itself, where somebody is told of an event: it cannot wait for itself.
+            self._batch.abort()
+        else:
+            self._run(self._aborted)
+
+    async def _aborted(self) -> None:
+        self._batch.abort()
 
     def report(self) -> BatchReport:
         """Return where all jobs stand."""
@@ -63,6 +82,10 @@ class BlockingBatch(BlockingContext):
         """Have a job sent again by the next run, though it may have been paid for; see `Batch.pay_again`."""
         record: JobRecord = self._run(lambda: self._batch.pay_again(label_or_key, reason=reason))
         return record
+
+
+async def _this_thread() -> int:
+    return threading.get_ident()
 
 
 class _Coming(Iterator[JobOutcome]):

@@ -4,7 +4,7 @@ A track that is paid for is there whatever becomes of these: what cannot be writ
 the batch is opened again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.page.entries import PageEntry, PageState, PageTotals
 from aiml_music.batch.page.writing import write_page
 from aiml_music.batch.receipts import TrackReceipt, receipt_path, write_receipt
-from aiml_music.batch.stories import entry_from, receipt_from, seconds_from, seconds_of, shown_as
+from aiml_music.batch.stories import earlier_tracks, entry_from, receipt_from, seconds_from, seconds_of, shown_as
 
 # To draw a minute of music takes a quarter of a second, and whoever leaves a batch waits for it.
 _MOST_DRAWN = 40
@@ -46,7 +46,8 @@ class Folder:
         """Write the receipt of a track that was just made."""
         try:
             receipt = await self._ledger.do(partial(receipt_from, record))
-            await on_disk(partial(write_receipt_of, receipt, self._directory))
+            before = await self._ledger.do(partial(earlier_tracks, record))
+            await on_disk(partial(write_receipt_of, receipt, self._directory, instead_of=before))
         except MusicError as error:
             self.unwritten.append(error)
 
@@ -65,7 +66,7 @@ class Folder:
             self.unwritten.append(error)
 
 
-def write_receipt_of(receipt: TrackReceipt, directory: Path) -> Path:
+def write_receipt_of(receipt: TrackReceipt, directory: Path, *, instead_of: Collection[str] = ()) -> Path:
     """Write a receipt beside its track; it may block on a disk.
 
     Raises:
@@ -75,7 +76,7 @@ def write_receipt_of(receipt: TrackReceipt, directory: Path) -> Path:
     track = directory / receipt.file
     if receipt.seconds is None and track.suffix != ".pcm":
         receipt = evolve(receipt, seconds=seconds_of(track))
-    return write_receipt(track, receipt)
+    return write_receipt(track, receipt, instead_of=instead_of)
 
 
 def write_missing_receipts(ledger: Ledger, directory: Path) -> list[MusicError]:

@@ -8,17 +8,25 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
 
-from attrs import astuple, define, evolve, field, frozen
+from attrs import astuple, define, evolve, field
 
 from aiml_music._sansio.batch.budget import Balance, Budget, balance_after
 from aiml_music._sansio.batch.job import Plan
 from aiml_music._sansio.batch.names import candidates, folded
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord, Totals
-from aiml_music._sansio.batch.states import IllegalTransitionError, JobState, Mark, Standing, standing_after
+from aiml_music._sansio.batch.states import (
+    OF_EARLIER_CALLS,
+    IllegalTransitionError,
+    JobState,
+    Mark,
+    Standing,
+    standing_after,
+)
 from aiml_music._sansio.errors import LedgerError
 from aiml_music._sansio.models import Purpose
 from aiml_music.batch import ledger_rows as rows
@@ -107,11 +115,12 @@ class Ledger:
         if self.position(plan.key) is not None:
             return False
         job = plan.job
-        names = candidates(job.label, job.lyrics or job.prompt or "", plan.key, plan.copy)
+        made = candidates(job.label, job.lyrics or job.prompt or "", plan.key, plan.copy)
+        names = chain(filter(None, [plan.name]), made)
         name = next(name for name in names if not self._one(questions.HAS_NAME, folded(name)))
         values = (plan.key, job.label, name, job.audio_format, folded(name), plan.copy, plan.cost)
         position = self._insert(questions.ADD_JOB, *values, plan.reference_sha256, job.to_json())
-        self._mark(_Place(job=position, key=plan.key), Mark.PLANNED, now=now)
+        self._mark(rows.Place(job=position, key=plan.key), Mark.PLANNED, now=now)
         return True
 
     def jobs(self, states: Collection[JobState] = ()) -> Iterator[JobRecord]:
@@ -179,7 +188,7 @@ class Ledger:
             row = self._job(key)
             number = (row["number"] or 0) + 1
             added = self._insert(questions.ADD_ATTEMPT, attempt, row["position"], number, client_request_id, reserved)
-            place = _Place(
+            place = rows.Place(
                 job=row["position"], key=key, standing=self._standing(row), name=attempt, row=added, cost=reserved
             )
             return self._mark(place, Mark.INTENT, now=now)
@@ -194,7 +203,7 @@ class Ledger:
         charged: int | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Write down a mark; `planned` and `intent` are made by `add` and `begin`.
+        """Write down a mark; `planned` and `intent` are made by `add` and `begin`, two others by `settle_earlier`.
 
         Args:
             key: of the job.
@@ -205,16 +214,18 @@ class Ledger:
             facts: what else to remember; anything that JSON has words for.
 
         Raises:
-            IllegalTransitionError: it cannot follow on the state of the job, or is an `intent`.
+            IllegalTransitionError: it cannot follow on the state of the job, or is made by another method.
             LedgerError: it could not be written.
         """
-        if mark is Mark.INTENT:
-            raise IllegalTransitionError("An attempt begins with begin(), which reserves its cost.")
+        if mark is Mark.INTENT or mark in OF_EARLIER_CALLS:
+            raise IllegalTransitionError(
+                "begin() reserves what an attempt costs; settle_earlier() is for earlier ones."
+            )
         with self._lock, self._file.transaction():
             row = self._job(key)
             if attempt is not None and attempt != row["attempt"]:
                 raise LedgerError(f"{attempt!r} is not the latest attempt of job {key[:16]}; nothing was written down.")
-            place = _Place(job=row["position"], key=key, standing=self._standing(row))
+            place = rows.Place(job=row["position"], key=key, standing=self._standing(row))
             if mark not in _ABOUT_JOBS and row["attempt"] is not None:
                 balance = rows.attempt_balance(row)
                 place = evolve(
@@ -222,9 +233,41 @@ class Ledger:
                 )
             return self._mark(place, mark, now=now, charged=charged, facts=facts)
 
+    def settle_earlier(
+        self, key: str, attempt: str, mark: Mark, *, now: float, charged: int | None, facts: Mapping[str, Any]
+    ) -> Entry:
+        """Write down what became of a call in doubt whose job was sent again, and leave the job as it is; see `append`.
+
+        Args:
+            key: of the job.
+            attempt: the call.
+            mark: one of `states.OF_EARLIER_CALLS`.
+            now: as there.
+            charged: as there.
+            facts: as there.
+
+        Raises:
+            IllegalTransitionError: it is not in doubt, or its job still is because of it.
+            LedgerError: it could not be written.
+        """
+        with self._lock, self._file.transaction():
+            row, own = self._job(key), self._one(questions.ATTEMPT_IN_DOUBT, attempt)
+            if own is None or (row["attempt"], row["state"]) == (attempt, JobState.IN_DOUBT):
+                raise IllegalTransitionError(f"{attempt!r} is no earlier call in doubt; nothing was written down.")
+            place = rows.Place(
+                job=row["position"],
+                key=key,
+                standing=self._standing(row),
+                name=attempt,
+                row=own["place"],
+                cost=own["worst_case"],
+                balance=rows.attempt_balance(own),
+            )
+            return self._mark(place, mark, now=now, charged=charged, facts=facts)
+
     def _mark(
         self,
-        place: "_Place",
+        place: rows.Place,
         mark: Mark,
         *,
         now: float,
@@ -351,16 +394,3 @@ class Ledger:
             except (ValueError, TypeError) as exc:
                 raise corrupt(self.path, str(exc)) from exc
             yield value
-
-
-@frozen(kw_only=True)
-class _Place:
-    """Where a mark goes: its job and the attempt it is about, and how both stand."""
-
-    job: int
-    key: str
-    standing: Standing | None = None
-    name: str | None = None
-    row: int | None = None
-    cost: int = 0
-    balance: Balance = Balance()

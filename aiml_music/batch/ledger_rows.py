@@ -3,6 +3,8 @@
 import json
 import sqlite3
 
+from attrs import frozen
+
 from aiml_music._sansio.batch.budget import Balance
 from aiml_music._sansio.batch.names import is_safe
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord
@@ -98,3 +100,16 @@ def reference_record(row: sqlite3.Row) -> ReferenceRecord:
         instrumental_id=row["instrumental_id"],
         receipt=json.loads(row["receipt"]),
     )
+
+
+@frozen(kw_only=True)
+class Place:
+    """Where a mark goes: its job and the attempt it is about, and how both stand."""
+
+    job: int
+    key: str
+    standing: Standing | None = None
+    name: str | None = None
+    row: int | None = None
+    cost: int = 0
+    balance: Balance = Balance()

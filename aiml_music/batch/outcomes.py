@@ -24,6 +24,7 @@ class JobOutcome:
         path: where its track is, or will be.
         track: what was made in this run; None where nothing was.
         error: what its last call in this run ended with; None where it ended well, and where none was made.
+        is_missing: an earlier run made its track, and somebody removed it; only `Batch.pay_again` has it made again.
     """
 
     index: int
@@ -32,6 +33,7 @@ class JobOutcome:
     path: Path
     track: Track | None = None
     error: MusicError | None = None
+    is_missing: bool = False
 
     @property
     def receipt(self) -> Receipt | None:
@@ -78,7 +80,8 @@ class Outcomes(AsyncIterator[JobOutcome]):
     """The outcomes of a run as they come: it begins with the first that is asked for.
 
     An iterator that holds no task of its own and no limit of time, so it may be left at any point; the run goes on
-    until its batch is stopped or closed.
+    until its batch is stopped or closed. What ends it by itself is then raised by the next run, or on
+    leaving the batch.
     """
 
     def __init__(self, start: Callable[[], Told], finish: Callable[[], Awaitable[None]]) -> None:

@@ -56,7 +56,12 @@ JOIN marks ON marks.sequence = (
 )
 """
 ATTEMPTS_OF_JOB = _STANDING_ATTEMPTS + "WHERE jobs.key = ? ORDER BY attempts.id"
-ATTEMPTS_LEFT = _STANDING_ATTEMPTS + "WHERE attempts.id > ? AND marks.state = ? ORDER BY attempts.id LIMIT ?"
+# What settled a call whose job was sent again says nothing of its job, and all of the call.
+_LEFT = """
+CASE marks.mark WHEN 'earlier_paid' THEN 'paid_lost' WHEN 'earlier_unpaid' THEN 'planned' ELSE marks.state END
+"""
+ATTEMPTS_LEFT = _STANDING_ATTEMPTS + f"WHERE attempts.id > ? AND {_LEFT} = ? ORDER BY attempts.id LIMIT ?"
+ATTEMPT_IN_DOUBT = _STANDING_ATTEMPTS + f"WHERE attempts.attempt = ? AND {_LEFT} = 'in_doubt'"
 
 # Every line carries the money of the whole batch as it stood then, so the last one tells it at once.
 BALANCE = "SELECT reserved, spent, in_doubt FROM marks ORDER BY sequence DESC LIMIT 1"

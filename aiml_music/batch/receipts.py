@@ -5,7 +5,7 @@ makes sense. It names no directory and holds no key.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePath
@@ -61,6 +61,7 @@ class TrackReceipt:
         attempts: how many requests it took.
         started: when the first of them began.
         finished: when the track was whole.
+        job_key: of the job, by which a damaged ledger is mended.
         flags: what deserves a look.
     """
 
@@ -81,6 +82,7 @@ class TrackReceipt:
     sung_with: SungWith = SungWith()
     lyrics: str = ""
     flags: tuple[str, ...] = ()
+    job_key: str | None = None
 
 
 def receipt_path(track: Path) -> Path:
@@ -100,6 +102,7 @@ def receipt_bytes(receipt: TrackReceipt) -> bytes:
         "seconds": receipt.seconds,
         "model": receipt.model,
         "ids": {
+            "job": receipt.job_key,
             "client_request_id": receipt.client_request_id,
             "inference_id": receipt.inference_id,
             "trace_id": receipt.trace_id,
@@ -126,10 +129,15 @@ def _written(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def write_receipt(track: Path, receipt: TrackReceipt) -> Path:
+def write_receipt(track: Path, receipt: TrackReceipt, *, instead_of: Collection[str] = ()) -> Path:
     """Write a receipt beside its track, synced and whole; the one that is there already stays as it is.
 
     It may block on a disk.
+
+    Args:
+        track: the file.
+        receipt: what is to be said of it.
+        instead_of: hashes of tracks that were there before, whose receipt this one replaces.
 
     Raises:
         OutputExistsError: something else has its name.
@@ -137,19 +145,28 @@ def write_receipt(track: Path, receipt: TrackReceipt) -> Path:
     """
     target = receipt_path(track)
     try:
-        return write_file(receipt_bytes(receipt), target, False, token=fresh())  # noqa: FBT003 - as `models.Writer`
+        return _written_file(receipt, target, overwrite=False)
     except OutputExistsError:
-        if not _is_of(receipt, target):
+        found = _found(target)
+        if found is None or found.file != receipt.file:
+            raise
+        if found.sha256 in instead_of:
+            return _written_file(receipt, target, overwrite=True)
+        if found.sha256 != receipt.sha256:
             raise
         return target
 
 
-def _is_of(receipt: TrackReceipt, target: Path) -> bool:
+def _written_file(receipt: TrackReceipt, target: Path, *, overwrite: bool) -> Path:
+    # It holds lyrics, as the ledger does, and is as much its owner's alone.
+    return write_file(receipt_bytes(receipt), target, overwrite, token=fresh(), private=True)
+
+
+def _found(target: Path) -> TrackReceipt | None:
     try:
-        found = read_receipt(target)
+        return read_receipt(target)
     except InputError:
-        return False
-    return (found.file, found.sha256) == (receipt.file, receipt.sha256)
+        return None
 
 
 def read_receipt(path: Path) -> TrackReceipt:
@@ -194,6 +211,7 @@ def receipt_of(data: bytes, name: str) -> TrackReceipt:
         size_bytes=_count(document, "size_bytes"),
         seconds=_seconds(document),
         model=_text(document, "model") or "",
+        job_key=_text(ids, "job"),
         client_request_id=_text(ids, "client_request_id"),
         inference_id=_text(ids, "inference_id"),
         trace_id=_text(ids, "trace_id"),

@@ -5,6 +5,7 @@ Decides nothing: what a failure means, whether it is repeated and when to stop i
 """
 
 import math
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from functools import partial
@@ -30,6 +31,7 @@ from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.listing import Listed
 from aiml_music.batch.outcomes import JobOutcome, Told
+from aiml_music.batch.stories import is_missing
 from aiml_music.batch.tokens import fresh
 
 Make = Callable[[JobRecord, AttemptJournal], Awaitable[Track]]
@@ -104,19 +106,22 @@ class Run:
     ) -> None:
         pages = await self._workplace.ledger.do(pages_of)
         while page := await self._workplace.ledger.do(lambda _: next(pages, [])):
+            missing = await anyio.to_thread.run_sync(_missing, page, self._workplace.directory)
             for record in page:
                 if self._place(record) and record.position not in self._collected:
-                    await self._next(record, slots, group)
+                    await self._next(record, missing, slots, group)
 
     def _place(self, record: JobRecord) -> int:
         """Return where a job stands in the list, from 1; 0 where it is not in it."""
         return record.position if self._listed is None else self._listed.at(record.position)
 
-    async def _next(self, record: JobRecord, slots: anyio.Semaphore, group: anyio.abc.TaskGroup) -> None:
+    async def _next(
+        self, record: JobRecord, missing: Collection[str], slots: anyio.Semaphore, group: anyio.abc.TaskGroup
+    ) -> None:
         if record.state is JobState.ACCEPTED:
             self._collected.add(record.position)
         elif record.state is not JobState.PLANNED:
-            self._tell(record, record.state)
+            self._tell(record, record.state, is_missing=record.key in missing)
             return
         await slots.acquire()
         await self._rested()
@@ -224,8 +229,8 @@ class Run:
             error: how it ended; None is a cancellation.
         """
         ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
-        # Then it is collected when the batch is resumed.
-        is_ready = await anyio.to_thread.run_sync(ready.is_file)
+        # Then it is collected when the batch is resumed. Asked in a way that never raises, whatever the disk says.
+        is_ready = await anyio.to_thread.run_sync(os.path.isfile, ready)
         is_accepted = journal.latest is Mark.ACCEPTED
         try:
             for mark in closing(journal.latest, error, is_ready=is_ready):
@@ -242,7 +247,11 @@ class Run:
         return True
 
     def _halt(self, error: MusicError) -> None:
-        self.halt = self.halt or error
+        if self.halt is None:
+            self.halt = error
+        elif isinstance(error, LedgerError) and str(error) != str(self.halt):
+            # Only one of them is raised, and each may name a track of its own.
+            self.halt.add_note(f"And at the same time: {error}")
         self.stop()
 
     def _noted(self, error: MusicError | None) -> None:
@@ -261,7 +270,13 @@ class Run:
             await clock.sleep(min(left, _LONGEST_SLEEP))
 
     def _tell(
-        self, record: JobRecord, state: JobState, *, track: Track | None = None, error: MusicError | None = None
+        self,
+        record: JobRecord,
+        state: JobState,
+        *,
+        track: Track | None = None,
+        error: MusicError | None = None,
+        is_missing: bool = False,
     ) -> None:
         self._told.tell(
             JobOutcome(
@@ -271,6 +286,7 @@ class Run:
                 path=self._workplace.directory / record.file_name,
                 track=track,
                 error=error,
+                is_missing=is_missing,
             )
         )
 
@@ -305,6 +321,10 @@ def _charged(error: MusicError | None) -> int | None:
     if error is None:
         return None
     return 0 if error.money is Money.NO else error.credits_used or None
+
+
+def _missing(page: list[JobRecord], directory: Path) -> set[str]:
+    return {record.key for record in page if is_missing(record, directory)}
 
 
 def _evidence(error: MusicError | None) -> dict[str, Any]:

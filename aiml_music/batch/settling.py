@@ -17,9 +17,13 @@ from aiml_music._sansio.ports import Clock
 from aiml_music._sansio.settlement import check_wait, next_look
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
+from aiml_music.batch.stories import is_missing
 
 Look = Callable[[str, float, str | None], Awaitable[Settlement]]
 """Looks a call up once: by its id, when it was sent, and its model, where only rows of that one count."""
+
+
+_OF_EARLIER = {Mark.PAID: Mark.EARLIER_PAID, Mark.UNPAID: Mark.EARLIER_UNPAID}
 
 
 @frozen(kw_only=True)
@@ -31,6 +35,8 @@ class JobSettlement:
         key: the job's key in the ledger.
         client_request_id: the id of the call.
         state: where the job stands now: `planned` is proven unpaid, `paid_lost` proven paid.
+        in_doubt: the call is in doubt still.
+        is_earlier: the job was sent again meanwhile by your word, and stands where its later call leaves it.
         settlement: what the books say; None where they could not be read.
         error: why they could not be read; the job stays as it was.
         probably_never_arrived: no book had the call half an hour after it was sent.
@@ -40,6 +46,8 @@ class JobSettlement:
     key: str
     client_request_id: str
     state: JobState
+    in_doubt: bool = False
+    is_earlier: bool = False
     settlement: Settlement | None = None
     error: MusicError | None = None
     probably_never_arrived: bool = False
@@ -58,6 +66,10 @@ class Doubt:
     client_request_id: str
     sent_at: float
 
+    def is_earlier(self, record: JobRecord) -> bool:
+        """Say whether its job, as it stands now, was sent again meanwhile, or is to be."""
+        return record.state is not JobState.IN_DOUBT or record.attempt != self.attempt
+
 
 @frozen
 class Settler:
@@ -75,7 +87,7 @@ class Settler:
         while True:
             for doubt in await self._ledger.do(in_doubt):
                 found[doubt.client_request_id] = await self._settled(doubt, absent_is_unpaid=absent_is_unpaid)
-            is_open = any(job.state is JobState.IN_DOUBT for job in found.values())
+            is_open = any(job.in_doubt for job in found.values())
             pause = next_look(self._clock.monotonic() - began, wait) if is_open and wait is not None else None
             if pause is None:
                 return list(found.values())
@@ -87,10 +99,17 @@ class Settler:
         try:
             settlement = await self._looked_up(doubt)
         except MusicError as error:
-            return settled(state=record.state, error=error)
+            return settled(state=record.state, in_doubt=True, is_earlier=doubt.is_earlier(record), error=error)
         meaning = finding(settlement, sent_at=doubt.sent_at, absent_is_unpaid=absent_is_unpaid)
-        state = await self._ledger.do(partial(_noted, doubt, meaning, self._clock.time()))
-        return settled(state=state, settlement=settlement, probably_never_arrived=meaning.is_absent)
+        after = await self._ledger.do(partial(_noted, doubt, meaning, self._clock.time()))
+        return settled(
+            state=after.state,
+            in_doubt=meaning.mark is Mark.SOUGHT,
+            # By the books, a job leaves its doubt as well; only what was sent again before that is earlier.
+            is_earlier=after.was_sent_again,
+            settlement=settlement,
+            probably_never_arrived=meaning.is_absent,
+        )
 
     async def _looked_up(self, doubt: Doubt) -> Settlement:
         found = await self._look(doubt.client_request_id, doubt.sent_at, doubt.record.job.model)
@@ -101,28 +120,39 @@ class Settler:
 
 
 def in_doubt(ledger: Ledger) -> list[Doubt]:
-    """Return the calls that leave their job in doubt; one that was sent again is left to its later call."""
+    """Return the calls that are in doubt, also those whose job was sent again by the user's word."""
     found = []
     for left in ledger.attempts_left(JobState.IN_DOUBT):
-        record = ledger.job(left.key)
-        if record.state is JobState.IN_DOUBT and record.attempt == left.attempt:
-            wires = (mark for mark in ledger.marks(left.key) if mark.attempt == left.attempt and mark.mark is Mark.WIRE)
-            found.append(
-                Doubt(
-                    record=record,
-                    attempt=left.attempt,
-                    client_request_id=left.client_request_id,
-                    sent_at=next(wires).at,
-                )
+        wires = (mark for mark in ledger.marks(left.key) if mark.attempt == left.attempt and mark.mark is Mark.WIRE)
+        found.append(
+            Doubt(
+                record=ledger.job(left.key),
+                attempt=left.attempt,
+                client_request_id=left.client_request_id,
+                sent_at=next(wires).at,
             )
+        )
     return found
 
 
-def _noted(doubt: Doubt, meaning: Finding, now: float, ledger: Ledger) -> JobState:
-    """Write down what a look meant, unless the job has moved on meanwhile, and return where it stands."""
+@frozen
+class _After:
+    state: JobState
+    was_sent_again: bool
+
+
+def _noted(doubt: Doubt, meaning: Finding, now: float, ledger: Ledger) -> _After:
+    """Write down what a look meant, for the money alone where the job was sent again; return where the job stands."""
     record = ledger.job(doubt.record.key)
-    if record.state is not JobState.IN_DOUBT or record.attempt != doubt.attempt:
-        return record.state
+    if not doubt.is_earlier(record):
+        return _After(_appended(doubt, meaning, now, ledger), was_sent_again=False)
+    mark = _OF_EARLIER.get(meaning.mark)
+    if mark is not None:
+        ledger.settle_earlier(record.key, doubt.attempt, mark, now=now, charged=meaning.charged, facts=meaning.facts)
+    return _After(record.state, was_sent_again=True)
+
+
+def _appended(doubt: Doubt, meaning: Finding, now: float, ledger: Ledger) -> JobState:
     return ledger.append(
         doubt.record.key,
         meaning.mark,
@@ -138,7 +168,8 @@ def send_again(ledger: Ledger, label_or_key: str, *, reason: str, now: float) ->
     if not reason.strip():
         raise InputError("A reason is needed: it stays in the ledger beside the word to pay again.")
     record = named(ledger, label_or_key)
-    ledger.append(record.key, word_for(record.state), now=now, facts={"reason": reason})
+    word = word_for(record.state, is_missing=is_missing(record, ledger.path.parent))
+    ledger.append(record.key, word, now=now, facts={"reason": reason})
     return ledger.job(record.key)
 
 

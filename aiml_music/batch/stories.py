@@ -4,6 +4,7 @@ It reads the ledger, and looks whether files are there; nothing is written from 
 """
 
 import io
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from aiml_music._io.publishing import hidden, kept_beside
 from aiml_music._sansio.audio import AudioFormatError, probe
 from aiml_music._sansio.batch.job import Job
 from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord, ReferenceRecord
-from aiml_music._sansio.batch.states import JobState, Mark
+from aiml_music._sansio.batch.states import OF_EARLIER_CALLS, JobState, Mark
 from aiml_music._sansio.errors import InputError
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.page.entries import PageEntry, PageState
@@ -29,6 +30,12 @@ _NO_TRACK = frozenset({JobState.IN_DOUBT, JobState.PAID_LOST})
 _DIED = "The program ended while this call was under way."
 _POISONED = "Its calls died again and again without an answer. Only your word sends it again."
 _GONE = "Its track is not in this folder any more."
+
+
+def is_missing(record: JobRecord, directory: Path) -> bool:
+    """Say whether a job is done, and its track is not where it was put; it is never made again by itself."""
+    # Never raises, whatever the directory is.
+    return record.state is JobState.DONE and not os.path.isfile(directory / record.file_name)  # noqa: PTH113
 
 
 @frozen(kw_only=True)
@@ -104,6 +111,7 @@ def receipt_from(record: JobRecord, ledger: Ledger) -> TrackReceipt:
     story = Story.of(record, ledger)
     facts, job = story.facts, story.job
     return TrackReceipt(
+        job_key=record.key,
         label=record.label or record.name,
         file=record.file_name,
         sha256=facts.get("sha256", ""),
@@ -122,6 +130,16 @@ def receipt_from(record: JobRecord, ledger: Ledger) -> TrackReceipt:
         lyrics="" if job is None else job.lyrics or "",
         flags=tuple(facts.get("flags", ())),
     )
+
+
+def earlier_tracks(record: JobRecord, ledger: Ledger) -> list[str]:
+    """Return the hashes of the tracks that a job had before its latest one.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    received = [entry for entry in ledger.marks(record.key) if entry.mark is Mark.RECEIVED]
+    return [str(entry.facts["sha256"]) for entry in received[:-1]]
 
 
 def _reference(record: JobRecord, job: Job, ledger: Ledger) -> ReferenceRecord | None:
@@ -215,5 +233,5 @@ def _reason(story: Story, track: Path, kept: list[Path], *, is_there: bool) -> l
     if state is JobState.ACCEPTED:
         return [f"The service has taken it as {story.facts['generation_id']}.", problem or ""]
     # Of a job that waits, only what its last call came to; the user's word since then is no trouble.
-    last = story.marks[-1].facts.get("problem")
+    last = [mark for mark in story.marks if mark.mark not in OF_EARLIER_CALLS][-1].facts.get("problem")
     return [last] if last else []

@@ -61,15 +61,16 @@ def next_command(
     jobs = set(_present(standing.jobs))
     if isinstance(stopped, BudgetExceededError):
         return more
-    if JobState.IN_DOUBT in jobs:
-        return f"aiml-music settle {place}"
-    if JobState.RECEIVED in jobs:
-        return f"aiml-music rescue {place}"
+    if jobs & {JobState.IN_DOUBT, JobState.RECEIVED}:
+        return f"aiml-music {'settle' if JobState.IN_DOUBT in jobs else 'rescue'} {place}"
     if jobs & _TO_BE_DONE:
         return again
     if jobs & _BY_THE_USERS_WORD:
         return f"aiml-music settle {place} --pay-again LABEL"
-    return f"{again}, once the rows that were refused are corrected" if JobState.REJECTED in jobs else ""
+    if JobState.REJECTED in jobs:
+        return f"{again}, once the rows that were refused are corrected"
+    # Of calls that were made again by the user's word; all that is open is what they cost.
+    return f"aiml-music settle {place}" if standing.in_doubt else ""
 
 
 def say_standing(standing: Standing, following: str, screen: Screen) -> None:
@@ -84,9 +85,18 @@ def say_standing(standing: Standing, following: str, screen: Screen) -> None:
     )
     _say_rows(screen, "Refused, at no cost.", _some(standing.refused))
     _say_rows(screen, "Not in this list, and left as they are.", _some([(name,) for name in standing.orphans]))
+    _say_rows(screen, _missing_title(standing), _some([(name,) for name in standing.missing]))
     if following:
         screen.say()
         screen.say(f"Next: {following}")
+
+
+def _missing_title(standing: Standing) -> str:
+    place = shlex.quote(str(standing.directory))
+    return (
+        "Made and paid for, and not in the directory any more; none is made again by itself. "
+        f"To have one made, and paid for, again: aiml-music settle {place} --pay-again FILE"
+    )
 
 
 def facts_of(standing: Standing) -> dict[str, str]:
@@ -120,6 +130,7 @@ def standing_document(standing: Standing, following: str) -> dict[str, Any]:
         "paid_lost": [_doubt_document(doubt) for doubt in standing.lost],
         "accepted": [_doubt_document(doubt) for doubt in standing.accepted],
         "rejected": [{"job": name, "reason": reason} for name, reason in standing.refused],
+        "missing": list(standing.missing),
         "not_in_the_list": list(standing.orphans),
         "next": following or None,
     }

@@ -60,12 +60,13 @@ def settle(
     else:
         _say(found, screen)
         say_standing(standing, following, screen)
-    return ExitCode.IN_DOUBT if standing.jobs.get(JobState.IN_DOUBT) else ExitCode.OK
+    is_open = standing.jobs.get(JobState.IN_DOUBT) or any(job.in_doubt for job in found)
+    return ExitCode.IN_DOUBT if is_open else ExitCode.OK
 
 
 def _following(standing: Standing, found: list[JobSettlement]) -> str:
     place = shlex.quote(str(standing.directory))
-    open_ones = [job for job in found if job.state is JobState.IN_DOUBT]
+    open_ones = [job for job in found if job.in_doubt]
     if any(job.probably_never_arrived for job in open_ones):
         return f"aiml-music settle {place} --absent-is-unpaid"
     if open_ones:
@@ -77,7 +78,9 @@ def _say(found: list[JobSettlement], screen: Screen) -> None:
     for job in found:
         known = job.error.message if job.settlement is None and job.error is not None else str(job.settlement)
         absent = " It probably never arrived." if job.probably_never_arrived else ""
-        screen.say(f"{job.label or job.key[:16]} is {WORDS[job.state]}: {known}{absent}")
+        name = job.label or job.key[:16]
+        call = f"An earlier call of {name}, which" if job.is_earlier else name
+        screen.say(f"{call} is {WORDS[job.state]}: {known}{absent}")
     if found:
         screen.say()
 
@@ -89,5 +92,7 @@ def _document(job: JobSettlement) -> dict[str, Any]:
         "client_request_id": job.client_request_id,
         "settlement": plain(job.settlement),
         "error": None if job.error is None else job.error.message,
+        "in_doubt": job.in_doubt,
+        "is_earlier": job.is_earlier,
         "probably_never_arrived": job.probably_never_arrived,
     }

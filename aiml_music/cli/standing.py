@@ -12,6 +12,7 @@ from aiml_music._sansio.batch.records import AttemptRecord, Entry, JobRecord
 from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_file import LEDGER_NAME
+from aiml_music.batch.stories import is_missing
 from aiml_music.cli.faults import CommandError
 
 
@@ -48,6 +49,7 @@ class Standing:
         accepted: calls that were charged, and whose tracks can be collected.
         refused: jobs that the service refused for good, and why.
         orphans: the jobs that are not in the list.
+        missing: the tracks that were made, and are not in the directory any more.
     """
 
     directory: Path
@@ -59,6 +61,7 @@ class Standing:
     accepted: tuple[Doubt, ...]
     refused: tuple[tuple[str, str], ...]
     orphans: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def check_is_batch(directory: Path) -> None:
@@ -91,7 +94,7 @@ def standing_of(directory: Path, keys: Container[str] | None = None) -> Standing
 
 def _told(directory: Path, ledger: Ledger, keys: Container[str] | None) -> Standing:
     jobs, listed = Counter[JobState](), Counter[JobState]()
-    refused, orphans = [], []
+    refused, orphans, missing = [], [], []
     for record in ledger.jobs():
         jobs[record.state] += 1
         if keys is None or record.key in keys:
@@ -100,6 +103,8 @@ def _told(directory: Path, ledger: Ledger, keys: Container[str] | None) -> Stand
             orphans.append(_name(record))
         if record.state is JobState.REJECTED:
             refused.append((_name(record), _reason(ledger, record)))
+        if is_missing(record, directory):
+            missing.append(record.file_name)
     return Standing(
         directory=directory,
         jobs=jobs,
@@ -110,6 +115,7 @@ def _told(directory: Path, ledger: Ledger, keys: Container[str] | None) -> Stand
         accepted=tuple(_doubts(ledger, JobState.ACCEPTED)),
         refused=tuple(refused),
         orphans=tuple(orphans),
+        missing=tuple(missing),
     )
 
 
@@ -118,7 +124,8 @@ def _name(record: JobRecord) -> str:
 
 
 def _reason(ledger: Ledger, record: JobRecord) -> str:
-    return str(ledger.marks(record.key)[-1].facts.get("problem", ""))
+    problems = (mark.facts["problem"] for mark in reversed(ledger.marks(record.key)) if "problem" in mark.facts)
+    return str(next(problems, ""))
 
 
 def _doubts(ledger: Ledger, state: JobState) -> Iterator[Doubt]:
@@ -155,7 +162,7 @@ def _words(entry: Entry) -> Iterator[str]:
             yield "the program ended while the call was under way"
         case Mark.ACCEPTED:
             yield f"accepted as {facts.get('generation_id')}"
-        case Mark.PAID:
+        case Mark.PAID | Mark.EARLIER_PAID:
             yield "it was charged"
         case Mark.SOUGHT:
             yield str(facts.get("note", facts.get("problem", "the usage log settled nothing"))).rstrip(".")

@@ -17,8 +17,8 @@ from aiml_music import AsyncMusicClient, Money, MusicError, Outcome, PayloadErro
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import Delivery
 from aiml_music._calls.plans import checked_order, generate_plan
-from aiml_music._io.batching import BATCH_BYTES
 from aiml_music._io.disk import THREADS, _limiter, on_disk
+from aiml_music._io.gathering import ENOUGH_BYTES
 from aiml_music._io.publishing import FileSystem
 from aiml_music._io.sinks import FileSink
 from aiml_music._sansio.options import UNSET
@@ -48,7 +48,7 @@ def behind(audio_bytes: int) -> Send:
 
 
 # As much as makes the first batch, all of which has been read when the disk gets it.
-FIRST, REST = until(BATCH_BYTES), behind(BATCH_BYTES)
+FIRST, REST = until(ENOUGH_BYTES), behind(ENOUGH_BYTES)
 
 
 @define
@@ -142,7 +142,7 @@ async def test_a_track_is_written_in_batches_and_read_back_in_threads(disk: Disk
     assert (track.path, track.size_bytes, track.flags) == (disk.song, len(LONG), ())
     assert disk.left == {"song.mp3": LONG}
     assert len(disk.sizes) > 1
-    assert all(BATCH_BYTES <= size < 2 * BATCH_BYTES for size in disk.sizes[:-1])
+    assert all(ENOUGH_BYTES <= size < 2 * ENOUGH_BYTES for size in disk.sizes[:-1])
     assert disk.threads
     assert WatchedSink.readers
     assert threading.get_ident() not in disk.threads | WatchedSink.readers
@@ -188,9 +188,9 @@ async def test_a_disk_that_gives_nothing_back_keeps_what_it_has(disk: Disk) -> N
 
 BROKEN = {
     "cut in the first batch": (1000, b""),
-    "cut at its end": (BATCH_BYTES, b""),
-    "cut behind it": (2 * BATCH_BYTES + 77_777, b""),
-    "a foreign character": (BATCH_BYTES + 200_000, b"xx"),
+    "cut at its end": (ENOUGH_BYTES, b""),
+    "cut behind it": (2 * ENOUGH_BYTES + 77_777, b""),
+    "a foreign character": (ENOUGH_BYTES + 200_000, b"xx"),
 }
 
 
@@ -208,9 +208,9 @@ async def test_what_came_of_a_broken_track_is_in_the_salvage(case: str, disk: Di
 async def test_of_a_broken_track_that_the_disk_refuses_everything_is_in_the_error(disk: Disk) -> None:
     """The last batch of what came has no place in the file: it is handed over with what the file had."""
     disk.fails_at = 2
-    error = await lost(disk, [until(BATCH_BYTES + 200_000)])
+    error = await lost(disk, [until(ENOUGH_BYTES + 200_000)])
     assert Fate.of(error) == Fate(PayloadError, Outcome.DAMAGED, Money.YES, Phase.DECODE)
-    assert error.salvage == LONG[: BATCH_BYTES + 200_000]
+    assert error.salvage == LONG[: ENOUGH_BYTES + 200_000]
     assert disk.left == {}
 
 
@@ -248,7 +248,7 @@ async def test_the_shelter_ends_and_the_batch_in_the_thread_is_kept(disk: Disk) 
             disk.gate.set()
         assert server.wait_until_idle()
     assert f"aiml_music: what had come of the track is in {disk.song.with_name('song.partial.mp3')}." in notes
-    assert disk.left == {"song.partial.mp3": LONG[:BATCH_BYTES]}
+    assert disk.left == {"song.partial.mp3": LONG[:ENOUGH_BYTES]}
     assert threading.get_ident() not in disk.threads
 
 
@@ -290,7 +290,7 @@ async def test_a_batch_that_waits_for_a_thread_is_kept_off_the_loop(disk: Disk) 
                 assert disk.sizes == []
                 gate.set()
         assert server.wait_until_idle()
-    assert disk.left == {"song.partial.mp3": LONG[:BATCH_BYTES]}
+    assert disk.left == {"song.partial.mp3": LONG[:ENOUGH_BYTES]}
     assert threading.get_ident() not in disk.threads
 
 
@@ -298,7 +298,7 @@ async def test_what_may_wait_for_nothing_is_saved_where_it_stands(disk: Disk) ->
     """A coroutine that is thrown away, and not cancelled, cannot wait for a thread."""
     async with client_of(Loopback([], free_port())) as client:
         delivery = Delivery(await call_of(client), disk.sink(), audio_format="mp3", shelter_seconds=0.0, slow_disk=True)
-    delivery._batch.add(TRACK)
+    delivery._gathered.add(TRACK)
     with pytest.raises(StopIteration):
         delivery._rescue(GeneratorExit()).send(None)
     assert disk.left == {"song.partial.mp3": TRACK}
@@ -380,7 +380,7 @@ async def test_the_end_of_a_loop_waits_for_the_thread_that_writes(disk: Disk) ->
         await asyncio.wait([task])
         assert server.wait_until_idle()
     assert task.cancelled()
-    assert disk.left == {"song.partial.mp3": LONG[:BATCH_BYTES]}
+    assert disk.left == {"song.partial.mp3": LONG[:ENOUGH_BYTES]}
 
 
 @pytest.mark.asyncio
@@ -392,7 +392,7 @@ async def test_the_end_of_a_loop_keeps_a_batch_that_no_thread_has(
 ) -> None:
     """Cancelled once, it waits for a thread that saves it; twice, it is saved at once, as far as the disk takes it."""
     disk.stalls, disk.fails_at, ready = True, fails_at, threading.Event()
-    others, second = asyncio.all_tasks(), Send(DOCUMENT[len(FIRST.data) : len(until(2 * BATCH_BYTES).data)])
+    others, second = asyncio.all_tasks(), Send(DOCUMENT[len(FIRST.data) : len(until(2 * ENOUGH_BYTES).data)])
     with loopback([FIRST, Await(ready), second, Hang()]) as server:
         task = asyncio.create_task(into(disk, server))
         assert await asyncio.to_thread(disk.stalled.wait, 5)
@@ -411,7 +411,7 @@ async def test_the_end_of_a_loop_keeps_a_batch_that_no_thread_has(
             await asyncio.wait([task])
         assert server.wait_until_idle()
     assert task.cancelled()
-    assert disk.left == {"song.partial.mp3": LONG[: BATCH_BYTES if fails_at else 2 * BATCH_BYTES]}
+    assert disk.left == {"song.partial.mp3": LONG[: ENOUGH_BYTES if fails_at else 2 * ENOUGH_BYTES]}
 
 
 # A task that is cancelled before its first step never begins its coroutine, and Python says so.

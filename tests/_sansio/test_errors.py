@@ -175,9 +175,8 @@ def test_what_is_not_said_has_a_default(kind: type[MusicError]) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_only_timeouts_are_timeouts(kind: type[MusicError]) -> None:
     """`is_timeout` says the same as the builtin `TimeoutError`."""
-    assert (
-        kind.is_timeout is issubclass(kind, TimeoutError) is (kind in {NotSentTimeout, InDoubtTimeout, NotReadyError})
-    )
+    timeouts: set[type[MusicError]] = {NotSentTimeout, InDoubtTimeout, NotReadyError}
+    assert kind.is_timeout is issubclass(kind, TimeoutError) is (kind in timeouts)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -1,19 +1,26 @@
 """What users get from `client.batch`: each track once, whatever happens in between, and a word on every job."""
 
+import hashlib
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
+from attrs import define, field
 
 from aiml_music import (
+    AsyncMusicClient,
+    Batch,
     BudgetExceededError,
     ConfigError,
     ContentRefusedError,
+    Event,
+    EventKind,
     InDoubtError,
     InputError,
     Job,
@@ -27,7 +34,9 @@ from aiml_music import (
 )
 from aiml_music._sansio.batch.states import Mark
 from aiml_music._sansio.errors import LedgerCorruptError
+from aiml_music._sansio.ports import FaultKind
 from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.receipts import read_receipt
 from aiml_music.testing import (
     FakeClock,
     ScriptedTransport,
@@ -43,6 +52,7 @@ from aiml_music.testing import (
     silent_mp3,
     unreachable,
 )
+from tests._io.system import limited, posix
 from tests.answers import VOICE_ID
 from tests.batch.batches import Later, carried_out, job, jobs, names, patient_client, records, states_of, sung
 from tests.calls import MADE, REFERENCE, client_of
@@ -485,3 +495,139 @@ async def test_what_is_nobody_s_money_comes_out_as_it_is(tmp_path: Path) -> None
         with pytest.raises(AssertionError, match="the script is over"):
             await carried_out(client, tmp_path, jobs("a"))
     assert records(tmp_path)["a"].state is PLANNED
+
+
+@pytest.mark.row("135")
+async def test_a_track_that_was_removed_is_said_to_be_missing(tmp_path: Path) -> None:
+    """It is not made again by itself, however often the list is run; by the user's word it is, with a new receipt."""
+    other = finished_track(silent_mp3(2))
+    with ScriptedTransport(TRACK, TRACK, on_generate(other)) as transport:
+        async with patient_client(transport) as client:
+            made = await carried_out(client, tmp_path, jobs("a", "b"))
+            (tmp_path / "a.mp3").unlink()
+            again = await carried_out(client, tmp_path, jobs("a", "b"))
+            async with client.batch(tmp_path) as batch:
+                with pytest.raises(InputError, match="its track is there"):
+                    await batch.pay_again("b", reason="to hear another")
+                await batch.pay_again("a", reason="removed by mistake")
+                (outcome,) = [one for one in await batch.run_all(jobs("a", "b")) if one.label == "a"]
+                assert batch.unwritten == ()
+                assert (await batch.report()).totals.balance.spent == 3 * 63_000
+    assert [(one.state, one.is_missing) for one in made.values()] == [(DONE, False), (DONE, False)]
+    assert [(one.state, one.is_missing) for one in again.values()] == [(DONE, True), (DONE, False)]
+    assert (outcome.state, outcome.is_missing) == (DONE, False)
+    assert outcome.track is not None
+    assert read_receipt(tmp_path / "a.json").sha256 == hashlib.sha256((tmp_path / "a.mp3").read_bytes()).hexdigest()
+
+
+async def test_a_certificate_that_is_not_trusted_is_tried_once(tmp_path: Path) -> None:
+    """Nothing about it changes within seconds: each job says so at once, and is to be made by another run."""
+    with ScriptedTransport(*[on_generate(unreachable(FaultKind.TLS_TRUST))] * 2) as transport:
+        async with patient_client(transport) as client:
+            made = await carried_out(client, tmp_path, jobs("a", "b"))
+    assert {label: one.state for label, one in made.items()} == {"a": PLANNED, "b": PLANNED}
+    assert all(isinstance(one.error, NotSentError) and one.error.is_lasting for one in made.values())
+
+
+@define
+class Ending:
+    """Hears calls end, and says when so many have."""
+
+    left: int
+    heard: anyio.Event = field(factory=anyio.Event)
+
+    def __call__(self, event: Event) -> None:
+        self.left -= event.kind is EventKind.ENDED
+        if not self.left:
+            self.heard.set()
+
+
+async def left_early(batch: Batch, ending: Ending) -> None:
+    """Hear of one job, and stay until the last call has ended."""
+    async for _ in batch.run(jobs(*"abcd")):
+        break
+    await ending.heard.wait()
+
+
+async def test_what_ends_a_run_that_nobody_listens_to_is_raised_on_leaving(tmp_path: Path) -> None:
+    """Whoever leaves the outcomes early hears why the batch stopped by itself: once, and at the latest here."""
+    ending = Ending(3)
+    with ScriptedTransport(*[NO_CREDITS] * 3) as transport:
+        async with patient_client(transport, on_event=ending) as client:
+            with pytest.raises(SpendBrakeError, match="refuses every call"):
+                async with client.batch(tmp_path, max_concurrency=1) as batch:
+                    await left_early(batch, ending)
+            # It is closed all the same.
+            async with client.batch(tmp_path):
+                pass
+    assert "index.html" in names(tmp_path)
+
+
+async def test_what_ends_a_run_does_not_hide_what_leaves_the_batch(tmp_path: Path) -> None:
+    """An error of the program's own comes out, and bears a note of the other one."""
+    ending = Ending(3)
+
+    async def mistaken(client: AsyncMusicClient) -> None:
+        async with client.batch(tmp_path, max_concurrency=1) as batch:
+            await left_early(batch, ending)
+            raise KeyError
+
+    with ScriptedTransport(*[NO_CREDITS] * 3) as transport:
+        async with patient_client(transport, on_event=ending) as client:
+            with pytest.raises(KeyError) as caught:
+                await mistaken(client)
+    assert [note.partition(":")[0] for note in caught.value.__notes__] == ["The batch ended with SpendBrakeError"]
+
+
+async def test_what_ends_a_run_that_nobody_listens_to_comes_before_the_next_one(tmp_path: Path) -> None:
+    """The next run begins once it was heard."""
+    ending = Ending(3)
+    with ScriptedTransport(*[NO_CREDITS] * 3, TRACK) as transport:
+        client = patient_client(transport, on_event=ending)
+        async with client, client.batch(tmp_path, max_concurrency=1) as batch:
+            await left_early(batch, ending)
+            await batch._run_ended()
+            with pytest.raises(SpendBrakeError, match="refuses every call"):
+                await batch.run_all(jobs("a"))
+            assert [one.state for one in await batch.run_all(jobs("a"))] == [DONE]
+
+
+@posix
+async def test_a_process_out_of_descriptors_ends_its_batch_in_plain_words(tmp_path: Path) -> None:
+    """Not even the directory can be looked into: the verdict is left to the next run, which finds the call in doubt."""
+    with ExitStack() as used_up:
+
+        def use_up() -> None:
+            used_up.enter_context(limited("RLIMIT_NOFILE", 3))
+
+        with ScriptedTransport(on_generate(lost(), on_arrival=use_up)) as transport:
+            async with patient_client(transport) as client:
+                async with client.batch(tmp_path) as batch:
+                    with pytest.raises(LedgerError, match="failed"):
+                        await batch.run_all(jobs("a"))
+                    used_up.close()
+                made = await carried_out(client, tmp_path, jobs("a"))
+    assert made["a"].state is IN_DOUBT
+
+
+async def test_of_two_errors_at_the_same_time_both_are_told(tmp_path: Path) -> None:
+    """One is raised, the other one is a note of it: each names a track that is kept."""
+    one, two, gate = threading.Event(), threading.Event(), threading.Event()
+    with loopback([Signal(one), Await(gate), MADE], [Signal(two), Await(gate), MADE]) as server:
+        async with client_of(server) as client, client.batch(tmp_path, max_concurrency=2) as batch:
+
+            async def listen() -> None:
+                with pytest.raises(LedgerError) as caught:
+                    await batch.run_all(jobs("a", "b"))
+                (note,) = caught.value.__notes__
+                told = str(caught.value) + note
+                assert {name for name in (".a.mp3", ".b.mp3") if name in told} == {".a.mp3", ".b.mp3"}
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(listen)
+                for here in (one, two):
+                    await anyio.to_thread.run_sync(here.wait, 5)
+                with Ledger.open(tmp_path) as ledger:
+                    for record in ledger.jobs([JobState.WIRE]):
+                        ledger.append(record.key, Mark.IN_DOUBT, now=1.0)
+                gate.set()

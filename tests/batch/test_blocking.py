@@ -1,11 +1,12 @@
 """The batch of programs without an event loop."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from aiml_music import BlockingBatch, BudgetExceededError, JobState, LedgerBusyError
-from aiml_music.testing import ScriptedTransport, finished_track, on_generate
+from aiml_music.testing import ScriptedTransport, finished_track, no_answer, on_generate
 from tests.batch.batches import jobs, names
 from tests.testing.clients import blocking_client_of
 
@@ -43,3 +44,31 @@ def test_errors_and_stops_are_those_of_the_twin(tmp_path: Path) -> None:
         with client.batch(tmp_path, max_concurrency=1) as batch:
             opened.append(batch)
             assert [outcome.label for outcome in batch.run()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_an_abort_from_whichever_thread_ends_it_at_once(tmp_path: Path, *, elsewhere: bool) -> None:
+    """From another one, and from the loop's own, where a step is told of: the call is left in doubt."""
+    opened: list[BlockingBatch] = []
+    helpers: list[threading.Thread] = []
+
+    def abort() -> None:
+        if elsewhere:
+            helpers.append(threading.Thread(target=opened[0].abort))
+            helpers[0].start()
+        else:
+            opened[0].abort()
+
+    lost = on_generate(no_answer(), on_arrival=abort)
+    with (
+        ScriptedTransport(lost) as transport,
+        blocking_client_of(transport) as client,
+        client.batch(tmp_path, max_concurrency=1) as batch,
+    ):
+        opened.append(batch)
+        # Before a run, there is nothing to end.
+        batch.abort()
+        assert batch.run_all(jobs("a", "b")) == []
+        assert len(batch.report().in_doubt) == 1
+        for helper in helpers:
+            helper.join()

@@ -27,6 +27,7 @@ from aiml_music.testing import (
     on_upload,
     silent_mp3,
 )
+from tests._io.system import posix
 from tests.answers import INSTRUMENTAL_ID, VOICE_ID
 from tests.batch.batches import START, carried_out, job, jobs, names, patient_client, sung
 from tests.batch.ledgers import begun, filled, marked
@@ -265,3 +266,20 @@ def test_what_was_kept_is_found(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = [path.name for path in kept_beside(tmp_path / "a.mp3")]
     assert found == ["a.partial.mp3", "a.partial-2.mp3", "a.unverified.mp3"]
+
+
+@posix
+async def test_what_tells_of_lyrics_is_its_owner_s_alone(tmp_path: Path) -> None:
+    """Receipts and the page as the ledger, the track as the umask lets; what the owner opened stays so."""
+
+    def mode(name: str) -> int:
+        return (tmp_path / name).stat().st_mode & 0o777
+
+    for run in range(2):
+        with ScriptedTransport(*[on_generate(finished_track())] * (1 - run)) as transport:
+            async with patient_client(transport) as client:
+                await carried_out(client, tmp_path, jobs("a"))
+        assert (mode("a.json"), mode("index.html"), mode("ledger.sqlite3")) == (0o600, 0o644 if run else 0o600, 0o600)
+        (tmp_path / "plain").touch()
+        assert mode("a.mp3") == mode("plain")
+        (tmp_path / "index.html").chmod(0o644)

@@ -15,9 +15,10 @@ from aiml_music import (
     Settlement,
     SettlementVerdict,
 )
+from aiml_music._sansio.batch.budget import Balance
 from aiml_music._sansio.batch.job import Plan
 from aiml_music._sansio.batch.settling import NEVER_ARRIVED, word_for
-from aiml_music._sansio.batch.states import Mark
+from aiml_music._sansio.batch.states import IllegalTransitionError, Mark
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.settling import Settler
 from aiml_music.sandbox import RunningSandbox, Sandbox, Settings, running
@@ -163,8 +164,9 @@ async def test_a_job_that_moved_on_is_not_judged_by_an_old_look(
                 return await looked_up(client_request_id, sent_at, model)
 
             (found,) = await Settler(batch._opened, meanwhile, clock).settle(wait=None, absent_is_unpaid=False)
-    assert found.state is PLANNED
+    assert (found.state, found.is_earlier) == (PLANNED, True)
     assert records(tmp_path)["paid"].state is PLANNED
+    assert facts_of(tmp_path, "paid")["verdict"] == "paid"
 
 
 async def test_the_user_s_word_sends_a_job_again(server: RunningSandbox, clock: FakeClock, tmp_path: Path) -> None:
@@ -185,12 +187,17 @@ async def test_the_user_s_word_sends_a_job_again(server: RunningSandbox, clock: 
             outcomes = await batch.run_all()
             assert [(one.label, one.state) for one in outcomes] == [("paid", JobState.DONE), ("rude", JobState.DONE)]
             assert len((await batch.report()).in_doubt) == 1
-            assert await batch.settle() == []
+            (earlier,) = await batch.settle()
+            report = await batch.report()
             with pytest.raises(InputError, match="its track is there"):
                 await batch.pay_again("paid", reason="again")
     with Ledger.observe(tmp_path) as ledger:
         marks = {label: [mark.mark for mark in ledger.marks(record.key)] for label, record in records(tmp_path).items()}
     assert Mark.PAY_AGAIN in marks["paid"]
+    assert (earlier.label, earlier.state, earlier.is_earlier, earlier.in_doubt) == ("paid", JobState.DONE, True, False)
+    assert (report.in_doubt, [call.client_request_id for call in report.paid_lost]) == ((), [earlier.client_request_id])
+    assert (report.totals.balance.spent, report.totals.balance.in_doubt) == (3 * 63_000, 0)
+    assert report.totals.jobs[JobState.DONE] == 2
     assert Mark.AGAIN in marks["rude"]
 
 
@@ -210,8 +217,8 @@ async def test_a_name_of_several_jobs_is_refused(clock: FakeClock, tmp_path: Pat
         assert "1" * 64 in (caught.value.hint or "")
 
 
-def test_only_the_latest_call_of_a_job_is_looked_up(tmp_path: Path, server: RunningSandbox) -> None:
-    """A call that the user paid over again keeps its doubt; blocking, as everything else here would be."""
+def test_a_call_that_was_paid_over_again_is_settled_for_the_money(tmp_path: Path, server: RunningSandbox) -> None:
+    """Its job stays where its later call leaves it; blocking, as everything else here would be."""
     ledger, (key, refused) = filled(tmp_path, "a", "b")
     with ledger:
         begun(ledger, refused, "b1")
@@ -225,12 +232,49 @@ def test_only_the_latest_call_of_a_job_is_looked_up(tmp_path: Path, server: Runn
         MusicClient(api_key=server.api_key, base_url=server.base_url, clock=FakeClock(unix=START)) as client,
         client.batch(tmp_path) as batch,
     ):
-        (found,) = batch.settle(absent_is_unpaid=True)
-        assert (found.client_request_id, found.state) == ("id-a2", PLANNED)
-        assert len(batch.report().in_doubt) == 1
+        earlier, later = batch.settle(absent_is_unpaid=True)
+        assert (earlier.client_request_id, earlier.state, earlier.is_earlier) == ("id-a1", IN_DOUBT, True)
+        assert (later.client_request_id, later.state, later.is_earlier) == ("id-a2", PLANNED, False)
+        assert (earlier.in_doubt, later.in_doubt) == (False, False)
+        assert (batch.report().in_doubt, batch.report().totals.balance.in_doubt) == ((), 0)
         with pytest.raises(InputError):
             batch.pay_again("a", reason="again")
         assert batch.pay_again("b", reason="again").state is PLANNED
         assert batch.write_page() == tmp_path / "index.html"
         assert batch.unwritten == ()
         assert batch.directory == tmp_path
+
+
+def test_an_earlier_call_that_is_not_to_be_found_keeps_its_doubt(tmp_path: Path) -> None:
+    """Only a call in doubt is settled so, and none that still leaves its job in doubt; nothing is written otherwise."""
+    ledger, (key,) = filled(tmp_path, "a")
+    with ledger:
+        begun(ledger, key, "a1")
+        marked(ledger, key, Mark.WIRE, Mark.IN_DOUBT)
+        for attempt in ("a1", "none"):
+            with pytest.raises(IllegalTransitionError, match="no earlier call in doubt"):
+                ledger.settle_earlier(key, attempt, Mark.EARLIER_PAID, now=5.0, charged=None, facts={})
+        with pytest.raises(IllegalTransitionError, match="settle_earlier"):
+            ledger.append(key, Mark.EARLIER_PAID, now=4.0)
+        ledger.append(key, Mark.PAY_AGAIN, now=4.0)
+        ledger.settle_earlier(key, "a1", Mark.EARLIER_PAID, now=5.0, charged=7, facts={})
+        assert (ledger.job(key).state, ledger.balance()) == (PLANNED, Balance(spent=7))
+        with pytest.raises(IllegalTransitionError, match="no earlier call in doubt"):
+            ledger.settle_earlier(key, "a1", Mark.EARLIER_UNPAID, now=5.0, charged=None, facts={})
+
+
+async def test_an_earlier_call_is_asked_after_until_it_is_settled(
+    server: RunningSandbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """What is in no book yet stays in doubt, though its job is done, and is looked up again at its time."""
+    async with client_of(server, clock) as client:
+        await lose(client, server, tmp_path, absent="html_502")
+        async with client.batch(tmp_path) as batch:
+            await batch.pay_again("absent", reason="in a hurry")
+            await batch.run_all()
+            (found,) = await batch.settle(wait=30)
+            server.sandbox.use_log_fault("down", uses=1)
+            (failed,) = await batch.settle()
+    assert clock.slept[-1] == 30
+    for one in (found, failed):
+        assert (one.state, one.in_doubt, one.is_earlier) == (JobState.DONE, True, True)

@@ -66,9 +66,10 @@ def balance_after(balance: Balance, mark: Mark, state: JobState, *, cost: int, c
     if mark is Mark.HEAD:
         # A charge may be stated in the head already; a call without one may still be charged.
         return Balance(spent=charged) if charged else balance
-    if mark in {Mark.ACCEPTED, Mark.RECEIVED, Mark.PAID}:
+    if mark in {Mark.ACCEPTED, Mark.RECEIVED, Mark.PAID, Mark.EARLIER_PAID}:
         return Balance(spent=(balance.spent or cost) if charged is None else charged)
-    if mark is Mark.UNPAID or (mark in {Mark.DEFERRED, Mark.REJECTED} and charged == 0):
+    is_free = mark in {Mark.DEFERRED, Mark.REJECTED} and charged == 0
+    if is_free or mark in {Mark.UNPAID, Mark.EARLIER_UNPAID}:
         return Balance()
     if mark in _VERDICTS:
         return evolve(balance, reserved=0, in_doubt=balance.reserved if state is JobState.IN_DOUBT else 0)

@@ -224,6 +224,7 @@ class Plan:
         key: see `job_key`.
         copy: which of several tracks that are asked for in the same words; 1 is the first.
         cost: the worst case, in credits; 0 where no price is known.
+        name: of its file, without the suffix, where it has one already; None where the ledger gives it one.
     """
 
     key: str
@@ -231,6 +232,7 @@ class Plan:
     copy: int = 1
     cost: int
     reference_sha256: str | None = None
+    name: str | None = None
 
 
 class Places(Protocol):

@@ -15,6 +15,7 @@ from aiml_music._sansio.errors import (
     InputError,
     MusicError,
     NotFoundError,
+    NotSentError,
     PermissionDeniedError,
     RateLimitError,
     ResultGoneError,
@@ -110,10 +111,7 @@ def after_failure(errors: Sequence[MusicError], *, dice: Callable[[], float], po
         dice: draws from [0, 1).
         policy: the numbers.
     """
-    failures = [
-        Failure(trouble=_trouble(error), retry_after=_asked(error), lasting=isinstance(error, _LASTING))
-        for error in errors
-    ]
+    failures = [Failure(trouble=_trouble(error), retry_after=_asked(error), lasting=_lasts(error)) for error in errors]
     latest = failures[-1]
     if latest.trouble is Trouble.THROTTLED and (latest.retry_after or 0.0) > policy.retry_after_max:
         # However often the job was tried: what is said to one call holds for all of the same key.
@@ -135,6 +133,10 @@ def _throttled(error: MusicError) -> bool:
     if isinstance(error, ServerError) and error.status == 503:  # noqa: PLR2004 - RFC 9110 §15.6.4
         return error.retry_after is not None and error.credits_used == 0
     return isinstance(error, RateLimitError)
+
+
+def _lasts(error: MusicError) -> bool:
+    return isinstance(error, _LASTING) or (isinstance(error, NotSentError) and error.is_lasting)
 
 
 def _asked(error: MusicError) -> float | None:

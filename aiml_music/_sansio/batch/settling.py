@@ -81,12 +81,18 @@ def finding(settlement: Settlement, *, sent_at: float, absent_is_unpaid: bool) -
     )
 
 
-def word_for(state: JobState) -> Mark:
+def word_for(state: JobState, *, is_missing: bool = False) -> Mark:
     """Return the mark by which the user has a job sent again.
+
+    Args:
+        state: of the job.
+        is_missing: the job is done, and its track is not there any more.
 
     Raises:
         InputError: such a job cannot be sent again.
     """
+    if is_missing:
+        return Mark.PAY_AGAIN
     if state not in _WORDS:
         raise InputError(f"This job cannot be sent again: {_NO_NEED.get(state, 'it is under way')}.")
     return _WORDS[state]

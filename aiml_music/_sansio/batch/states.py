@@ -87,8 +87,12 @@ class Mark(StrEnum):
     """Settled: a call in doubt was not charged."""
     PAID = "paid"
     """Settled: a call was charged, and gives no track."""
+    EARLIER_UNPAID = "earlier_unpaid"
+    """Settled: a call in doubt, whose job was sent again by the user's word, was not charged."""
+    EARLIER_PAID = "earlier_paid"
+    """Settled: such a call was charged."""
     PAY_AGAIN = "pay_again"
-    """The user's word: send it again, though it may have been paid for, or was."""
+    """The user's word: send it again, though it may have been paid for, or was; or its track was, and was removed."""
     AGAIN = "again"
     """The user's word: send it again, which was never charged."""
     CANCELLED = "cancelled"
@@ -125,7 +129,8 @@ _AFTER: dict[JobState | None, dict[Mark, JobState]] = {
         Mark.PAY_AGAIN: JobState.PLANNED,
     },
     JobState.RECEIVED: {Mark.DONE: JobState.DONE},
-    JobState.DONE: {Mark.DONE: JobState.DONE},
+    # Only where the user removed the track, which no table can know.
+    JobState.DONE: {Mark.DONE: JobState.DONE, Mark.PAY_AGAIN: JobState.PLANNED},
     JobState.REJECTED: {Mark.AGAIN: JobState.PLANNED},
     JobState.IN_DOUBT: {
         Mark.SOUGHT: JobState.IN_DOUBT,
@@ -139,6 +144,9 @@ _AFTER: dict[JobState | None, dict[Mark, JobState]] = {
     JobState.POISONED: {Mark.AGAIN: JobState.PLANNED},
     JobState.CANCELLED: {Mark.AGAIN: JobState.PLANNED},
 }
+OF_EARLIER_CALLS = frozenset({Mark.EARLIER_UNPAID, Mark.EARLIER_PAID})
+"""They settle money alone: the job has a later call, or will have one, and stands where that leaves it."""
+
 _WORDS_OF_THE_USER = frozenset({Mark.AGAIN, Mark.PAY_AGAIN})
 
 
@@ -184,6 +192,8 @@ def standing_after(standing: Standing | None, mark: Mark) -> Standing:
     Raises:
         IllegalTransitionError: the mark cannot follow.
     """
+    if standing is not None and mark in OF_EARLIER_CALLS:
+        return standing
     state = after(None if standing is None else standing.state, mark)
     deaths = 0 if standing is None or mark in _WORDS_OF_THE_USER else standing.deaths + (mark is Mark.DIED)
     if state is JobState.PLANNED and deaths >= MOST_DEATHS:

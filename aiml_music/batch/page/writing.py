@@ -39,6 +39,7 @@ def write_page(folder: Path, totals: PageTotals, entries: Entries, *, draw: Draw
         expected_bytes=0,
         token=fresh(),
         overwrite=_is_ours(target),
+        private=True,
         circumstances=_AFTER_MONEY,
     )
     try:

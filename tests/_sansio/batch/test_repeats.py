@@ -93,6 +93,7 @@ def test_every_failure_has_a_verdict(error: MusicError, marks: list[Mark]) -> No
         ([UNSENT], Next(repeat=0.25)),
         ([UNSENT, UNSENT], Next(repeat=0.5)),
         ([UNSENT, UNSENT, UNSENT], Next()),
+        ([NotSentError("not trusted", is_lasting=True)], Next()),
         ([throttled()], Next(repeat=0.5)),
         ([throttled(), throttled()], Next(repeat=1.0)),
         ([throttled(20.0)], Next(repeat=21.0)),

@@ -43,6 +43,7 @@ LEGAL = {
     ("accepted", "pay_again"): "planned",
     ("received", "done"): "done",
     ("done", "done"): "done",
+    ("done", "pay_again"): "planned",
     ("rejected", "again"): "planned",
     ("in_doubt", "sought"): "in_doubt",
     ("in_doubt", "unpaid"): "planned",

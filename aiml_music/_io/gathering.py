@@ -12,11 +12,11 @@ from attrs import define, field
 T = TypeVar("T")
 
 # Smaller ones cost more hops, larger ones only memory.
-BATCH_BYTES = 256 * 1024
+ENOUGH_BYTES = 256 * 1024
 
 
 @define(eq=False)
-class Batch:
+class Gathered:
     """Audio that came and was not written yet.
 
     A task that asyncio itself cancels goes on while its worker thread still writes, or has not begun: the lock makes
@@ -31,7 +31,7 @@ class Batch:
         """Take the next bytes, never while others are being written, and say whether that is enough to be written."""
         self._pieces.append(piece)
         self._size += len(piece)
-        return self._size >= BATCH_BYTES
+        return self._size >= ENOUGH_BYTES
 
     def write(self, take: Callable[[bytes], None]) -> None:
         """Hand everything to `take`, and forget it only when it was taken. Blocking."""

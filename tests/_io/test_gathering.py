@@ -6,60 +6,60 @@ import threading
 
 import pytest
 
-from aiml_music._io.batching import BATCH_BYTES, Batch
+from aiml_music._io.gathering import ENOUGH_BYTES, Gathered
 from tests._io.system import failing
 
 PIECES = [bytes([number]) * 1000 for number in range(5)]
 
 
-def batch_of(*pieces: bytes) -> Batch:
-    """Return a batch that holds these."""
-    batch = Batch()
+def gathered_of(*pieces: bytes) -> Gathered:
+    """Return what gathered these."""
+    gathered = Gathered()
     for piece in pieces:
-        assert not batch.add(piece)
-    return batch
+        assert not gathered.add(piece)
+    return gathered
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 1024])
-def test_a_batch_is_enough_at_a_quarter_of_a_megabyte(pieces: int) -> None:
+def test_a_quarter_of_a_megabyte_is_enough(pieces: int) -> None:
     """However large the pieces are, the last one that is needed says so."""
-    batch, size = Batch(), BATCH_BYTES // pieces
-    assert [batch.add(bytes(size)) for _ in range(pieces)] == [False] * (pieces - 1) + [True]
-    batch.write(lambda _: None)
-    assert not batch.add(bytes(BATCH_BYTES - 1))
-    assert batch.add(b"1")
+    gathered, size = Gathered(), ENOUGH_BYTES // pieces
+    assert [gathered.add(bytes(size)) for _ in range(pieces)] == [False] * (pieces - 1) + [True]
+    gathered.write(lambda _: None)
+    assert not gathered.add(bytes(ENOUGH_BYTES - 1))
+    assert gathered.add(b"1")
 
 
 def test_everything_is_written_once_and_in_order() -> None:
     """What was taken is forgotten, and nothing is handed on where nothing waits."""
     written: list[bytes] = []
-    batch = batch_of(*PIECES)
-    batch.write(written.append)
-    batch.write(written.append)
+    gathered = gathered_of(*PIECES)
+    gathered.write(written.append)
+    gathered.write(written.append)
     assert written == [b"".join(PIECES)]
-    assert batch.settle(len) == 0
+    assert gathered.settle(len) == 0
 
 
 def test_what_was_refused_still_waits() -> None:
     """A disk that fails has taken nothing, and what comes later stands behind it."""
-    batch = batch_of(*PIECES)
+    gathered = gathered_of(*PIECES)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        batch.write(failing(errno.EIO))
-    batch.add(b"more")
-    assert batch.settle(bytes) == b"".join(PIECES) + b"more"
+        gathered.write(failing(errno.EIO))
+    gathered.add(b"more")
+    assert gathered.settle(bytes) == b"".join(PIECES) + b"more"
 
 
 def test_who_settles_is_the_last() -> None:
     """Whatever came of it, a thread that is late finds nothing to write into a file that is closed."""
-    batch = batch_of(*PIECES)
+    gathered = gathered_of(*PIECES)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        batch.settle(failing(errno.ENOSPC))
-    batch.write(failing(errno.EIO))
+        gathered.settle(failing(errno.ENOSPC))
+    gathered.write(failing(errno.EIO))
 
 
 def test_who_settles_waits_for_a_thread_that_writes() -> None:
     """Bytes that are on their way to the disk are not handed out a second time."""
-    batch, writing, gate = batch_of(*PIECES), threading.Event(), threading.Event()
+    gathered, writing, gate = gathered_of(*PIECES), threading.Event(), threading.Event()
     order: list[bytes] = []
 
     def slowly(data: bytes) -> None:
@@ -68,8 +68,8 @@ def test_who_settles_waits_for_a_thread_that_writes() -> None:
         order.append(data)
 
     threads = [
-        threading.Thread(target=batch.write, args=(slowly,)),
-        threading.Thread(target=batch.settle, args=(order.append,)),
+        threading.Thread(target=gathered.write, args=(slowly,)),
+        threading.Thread(target=gathered.settle, args=(order.append,)),
     ]
     threads[0].start()
     assert writing.wait(5)
