@@ -425,7 +425,8 @@ def test_rescue_gives_a_whole_track_its_name(desk: Path) -> None:
     assert told.out.endswith(f"Salvaged:\n  {Path('songs/Harbour.partial.mp3')}: the beginning of a track, 18 bytes\n")
     assert (songs / "Tide.mp3").read_bytes() == b"\xff\xfb" * 99
     document = ended("rescue", "songs", "--json").document
-    assert document == {"salvaged": [{"path": str(Path("songs/Harbour.partial.mp3")), "kind": "partial"}]}
+    salvaged = [{"path": str(Path("songs/Harbour.partial.mp3")), "kind": "partial"}]
+    assert document == {"salvaged": salvaged, "damaged_ledger": None}
     (songs / "Harbour.partial.mp3").unlink()
     assert ended("rescue", "songs").out.endswith("\nThere is nothing to salvage.\n")
 

@@ -4,6 +4,9 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from aiml_music._io.digest import sha256_of
 from aiml_music._sansio.batch.job import Plan, planned
@@ -34,7 +37,7 @@ def rescue(
     directory: Path,
     /,
     *,
-    jobs: tuple[Path, ...] = (),
+    jobs: Annotated[tuple[Path, ...], Parameter(negative=(), show_default=False)] = (),
     as_json: AsJson = False,
     screen: OnScreen,
 ) -> None:
@@ -46,7 +49,7 @@ def rescue(
 
     Args:
         directory: Where the batch is.
-        jobs: A list that was carried out here, for a ledger whose jobs cannot be read. May be given several times.
+        jobs: A list that was made here, for a ledger whose jobs cannot be read; may be given several times.
         as_json: Print one JSON document instead of lines.
         screen: Where to print.
     """
@@ -65,10 +68,10 @@ def rescue(
         screen.document({"salvaged": files, "damaged_ledger": kept})
         return
     if rebuilt is not None:
+        screen.say(f"The ledger was damaged, and is kept as {rebuilt.kept}. In the new one, what proves itself is")
         screen.say(
-            f"The ledger was damaged, and is kept as {rebuilt.kept}. In the new one, what proves itself is done,"
+            "done, and all else may have been sent, so it is in doubt: `aiml-music settle` asks what became of it."
         )
-        screen.say("and all else may have been sent, so it is in doubt: `aiml-music settle` asks what became of it.")
         screen.say()
     screen.facts(str(directory), facts_of(standing_of(directory)))
     screen.say()

@@ -338,7 +338,7 @@ async def test_6a_this_side_sends_once(tmp_path: Path) -> None:
 
 @promised(
     "6b",
-    "That a call in doubt can be collected. A call whose answer was lost has no id, and the usage log does not tell it.",
+    "That a call in doubt can be collected. What was lost with its answer has no id, and the usage log tells none.",
 )
 async def test_6b_what_was_lost_is_not_collected(tmp_path: Path) -> None:
     """To settle a call that was charged brings its price, and no track."""
