@@ -160,9 +160,7 @@ class Run:
                 await self._judge(journal, error)
             raise
         except BaseException:
-            # Whoever stops a batch loses no verdict by it.
-            with anyio.CancelScope(shield=True):
-                await self._judge(journal, None)
+            await self._judge(journal, None)
             raise
         finally:
             self.under_way.pop(record.key, None)
@@ -181,8 +179,10 @@ class Run:
             error: how it ended; None is a cancellation.
         """
         try:
-            for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
-                await journal.mark(mark, **_evidence(error))
+            # Whoever stops a batch loses no verdict by it.
+            with anyio.CancelScope(shield=True):
+                for mark in closing(journal.latest, error, is_ready=await self._is_ready(journal)):
+                    await journal.mark(mark, **_evidence(error))
         except LedgerError as trouble:
             # How the call ended is told all the same: where one disk fails both, its track is in its error alone.
             self._halt(trouble)

@@ -179,9 +179,7 @@ class BatchMachine(RuleBasedStateMachine):
                 self._check_that_nothing_is_under_way()
 
     @rule(wanted=WHOLE_LISTS, faults=FAULTS, width=WIDTHS, room=ROOM, crash=st.integers(1, 450), settle=st.booleans())
-    def kill(
-        self, wanted: Wanted, faults: Faults, width: int, room: int | None, crash: int, *, settle: bool
-    ) -> None:
+    def kill(self, wanted: Wanted, faults: Faults, width: int, room: int | None, crash: int, *, settle: bool) -> None:
         """Kill a process that opens the batch, may settle its doubts, and runs a list; nobody resumes it yet."""
         self.world.score.steps += 1
         is_clear = self.model.dirty is None
