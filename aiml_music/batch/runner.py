@@ -207,9 +207,7 @@ class Run:
                 await self._judge(record, journal, error)
             raise
         except BaseException:
-            # Whoever stops a batch loses no verdict by it.
-            with anyio.CancelScope(shield=True):
-                await self._judge(record, journal, None)
+            await self._judge(record, journal, None)
             raise
         finally:
             self.under_way.pop(record.key, None)
@@ -229,12 +227,14 @@ class Run:
             error: how it ended; None is a cancellation.
         """
         ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
-        # Then it is collected when the batch is resumed. Asked in a way that never raises, whatever the disk says.
-        is_ready = await anyio.to_thread.run_sync(os.path.isfile, ready)
         is_accepted = journal.latest is Mark.ACCEPTED
         try:
-            for mark in closing(journal.latest, error, is_ready=is_ready):
-                await journal.mark(mark, charged=_charged(error) if is_accepted else None, **_evidence(error))
+            # Whoever stops a batch loses no verdict by it.
+            with anyio.CancelScope(shield=True):
+                # Then it is collected when the batch is resumed. Asked so that no disk makes it raise.
+                is_ready = await anyio.to_thread.run_sync(os.path.isfile, ready)
+                for mark in closing(journal.latest, error, is_ready=is_ready):
+                    await journal.mark(mark, charged=_charged(error) if is_accepted else None, **_evidence(error))
         except LedgerError as trouble:
             # How the call ended is told all the same: where one disk fails both, its track is in its error alone.
             self._halt(trouble)

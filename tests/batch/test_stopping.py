@@ -6,7 +6,7 @@ import pytest
 
 from aiml_music import Batch, Event, EventKind, Job, JobState
 from aiml_music.testing import FakeClock
-from tests.answers import VOICE_ID, answer, envelope
+from tests.answers import VOICE_ID, answer, envelope, refused
 from tests.calls import MADE, client_of
 from tests.loopback import Send, loopback
 
@@ -60,6 +60,32 @@ async def test_nobody_sleeps_on_after_a_stop(seconds: int, tmp_path: Path) -> No
     assert clock.slept == [1.0]
     assert len(server.requests) == 1
     assert totals.jobs[JobState.PLANNED] == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [
+        (answer(refused(1026, "input new_sensitive")), JobState.REJECTED),
+        (answer(b"", status="502 Bad"), JobState.IN_DOUBT),
+    ],
+)
+async def test_an_abort_loses_no_verdict(reply: Send, state: JobState, tmp_path: Path) -> None:
+    """What a call that has ended came to is in the ledger, however soon after its end the batch is aborted."""
+    opened: list[Batch] = []
+
+    def abort_at_the_end(event: Event) -> None:
+        if event.kind is EventKind.ENDED:
+            opened[0].abort()
+
+    with loopback([reply]) as server:
+        client = client_of(server, on_event=abort_at_the_end)
+        async with client, client.batch(tmp_path, max_concurrency=1) as batch:
+            opened.append(batch)
+            await batch.run_all(jobs(2))
+            report = await batch.report()
+    assert (report.totals.jobs[state], report.totals.jobs[JobState.PLANNED]) == (1, 1)
+    assert len(report.in_doubt) == (state is JobState.IN_DOUBT)
+    assert len(server.requests) == 1
 
 
 async def test_what_is_being_made_is_named(tmp_path: Path) -> None:
