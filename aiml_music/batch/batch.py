@@ -61,8 +61,8 @@ class Batch:
     way. On leaving, nothing more is sent, what is under way comes to its end, and `index.html` is written.
     Then what ended a run by itself is raised, where its outcomes were left before that was heard.
 
-    Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics, and can be read by their owner
-    alone (mode 0600); tracks by whom the umask lets.
+    Beside each track is its receipt, as JSON. These, the page and the ledger hold lyrics, and can be read by their
+    owner alone (mode 0600); tracks by whom the umask lets.
     """
 
     def __init__(

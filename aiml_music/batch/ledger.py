@@ -7,6 +7,7 @@ where it raises. Nothing of the audio goes in here, and never the key.
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, TypeVar
@@ -103,7 +104,7 @@ class Ledger:
         if self._one(questions.HAS_KEY, plan.key):
             return False
         job = plan.job
-        names = candidates(job.label, job.lyrics, plan.key, plan.copy)
+        names = chain(filter(None, [plan.name]), candidates(job.label, job.lyrics, plan.key, plan.copy))
         name = next(name for name in names if not self._one(questions.HAS_NAME, folded(name)))
         values = (plan.key, job.label, name, job.audio_format, folded(name), plan.copy, plan.cost)
         position = self._insert(questions.ADD_JOB, *values, plan.reference_sha256, job.to_json())

@@ -61,6 +61,7 @@ class TrackReceipt:
         attempts: how many requests it took.
         started: when the first of them began.
         finished: when the track was whole.
+        job_key: of the job, by which a damaged ledger is mended.
         flags: what deserves a look.
     """
 
@@ -81,6 +82,7 @@ class TrackReceipt:
     sung_with: SungWith = SungWith()
     lyrics: str = ""
     flags: tuple[str, ...] = ()
+    job_key: str | None = None
 
 
 def receipt_path(track: Path) -> Path:
@@ -100,6 +102,7 @@ def receipt_bytes(receipt: TrackReceipt) -> bytes:
         "seconds": receipt.seconds,
         "model": receipt.model,
         "ids": {
+            "job": receipt.job_key,
             "client_request_id": receipt.client_request_id,
             "inference_id": receipt.inference_id,
             "trace_id": receipt.trace_id,
@@ -208,6 +211,7 @@ def receipt_of(data: bytes, name: str) -> TrackReceipt:
         size_bytes=_count(document, "size_bytes"),
         seconds=_seconds(document),
         model=_text(document, "model") or "",
+        job_key=_text(ids, "job"),
         client_request_id=_text(ids, "client_request_id"),
         inference_id=_text(ids, "inference_id"),
         trace_id=_text(ids, "trace_id"),

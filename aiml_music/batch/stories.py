@@ -111,6 +111,7 @@ def receipt_from(record: JobRecord, ledger: Ledger) -> TrackReceipt:
     story = Story.of(record, ledger)
     facts, job = story.facts, story.job
     return TrackReceipt(
+        job_key=record.key,
         label=record.label or record.name,
         file=record.file_name,
         sha256=facts.get("sha256", ""),

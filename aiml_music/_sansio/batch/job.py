@@ -175,6 +175,7 @@ class Plan:
         key: see `job_key`.
         copy: which of several tracks that are asked for in the same words; 1 is the first.
         cost: the worst case, in credits.
+        name: of its file, without the suffix, where it has one already; None where the ledger gives it one.
     """
 
     key: str
@@ -182,6 +183,7 @@ class Plan:
     copy: int = 1
     cost: int
     reference_sha256: str | None = None
+    name: str | None = None
 
 
 def planned(jobs: Iterable[tuple[Job, str | None]], *, number_copies: bool = False) -> Iterator[Plan]:
