@@ -425,10 +425,40 @@ def test_rescue_gives_a_whole_track_its_name(desk: Path) -> None:
     assert told.out.endswith(f"Salvaged:\n  {Path('songs/Harbour.partial.mp3')}: the beginning of a track, 18 bytes\n")
     assert (songs / "Tide.mp3").read_bytes() == b"\xff\xfb" * 99
     document = ended("rescue", "songs", "--json").document
-    salvaged = [{"path": str(Path("songs/Harbour.partial.mp3")), "kind": "partial"}]
-    assert document == {"salvaged": salvaged, "damaged_ledger": None}
+    assert document["salvaged"] == [{"path": str(Path("songs/Harbour.partial.mp3")), "kind": "partial"}]
+    assert document["damaged_ledger"] is None
     (songs / "Harbour.partial.mp3").unlink()
     assert ended("rescue", "songs").out.endswith("\nThere is nothing to salvage.\n")
+
+
+@pytest.mark.row("142")
+@pytest.mark.usefixtures("desk")
+def test_rescue_makes_a_new_ledger_where_one_is_damaged(service: RunningSandbox) -> None:
+    """It says what it needs, keeps the damaged one, and leaves nothing that could be paid for again unasked."""
+    write_list("Tide", "Harbour")
+    service.sandbox.use_scenario("gateway_drop", uses=1)
+    assert run_batch("--concurrency", "1").code == 4
+    ledger = Path("songs", "ledger.sqlite3")
+    ledger.write_bytes(b"\xff" * 20_000)
+    before = service.sandbox.charges
+    stopped = run_batch()
+    assert stopped.code == 2
+    assert "aiml-music rescue songs" in stopped.err
+    helpless = ended("rescue", "songs")
+    assert helpless.code != 0
+    assert "aiml-music rescue songs --jobs LIST" in helpless.err
+    told = ended("rescue", "songs", "--jobs", "jobs.csv")
+    assert told.code == 0, told.err
+    assert told.out.startswith(f"The ledger was damaged, and is kept as {Path('songs', 'ledger.damaged.sqlite3')}.")
+    facts = facts_of(told.out.partition("\n\n")[2])
+    assert (facts["done"], facts["in doubt"]) == ("1", "1")
+    again = run_batch()
+    assert again.code == 4
+    assert again.out.endswith("\nNext: aiml-music settle songs\n")
+    assert service.sandbox.charges == before
+    ledger.write_bytes(b"\xff" * 20_000)
+    document = ended("rescue", "songs", "--jobs", "jobs.csv", "--json").document
+    assert document == {"salvaged": [], "damaged_ledger": str(Path("songs", "ledger.damaged-2.sqlite3"))}
 
 
 @pytest.mark.usefixtures("desk", "service")

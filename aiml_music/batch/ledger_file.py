@@ -1,6 +1,7 @@
 """Open the file of a ledger with care, notice when it is another one, and put SQLite's errors in plain words."""
 
 import os
+import shlex
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -70,7 +71,9 @@ def reached(path: Path) -> Iterator[None]:
 
 def corrupt(path: Path, what: str) -> LedgerCorruptError:
     """Say that a ledger cannot be trusted."""
-    return LedgerCorruptError(f"The ledger {str(path)!r} is damaged: {what}.", hint=_KEEP)
+    mend = shlex.join(["aiml-music", "rescue", str(path.parent)])
+    hint = f"{_KEEP} To have a new ledger of what proves itself: {mend}"
+    return LedgerCorruptError(f"The ledger {str(path)!r} is damaged: {what}.", hint=hint)
 
 
 @define(eq=False)

@@ -6,6 +6,7 @@ it sent again.
 """
 
 import os
+import shlex
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
@@ -49,7 +50,13 @@ class Rebuilt:
     in_doubt: int
 
 
-def rebuild(directory: Path, listed: Iterable[Plan], *, now: float) -> Rebuilt:
+def rebuild(
+    directory: Path,
+    listed: Iterable[Plan],
+    *,
+    now: float,
+    system: FileSystem = FileSystem(),  # noqa: B008 - a frozen value
+) -> Rebuilt:
     """Put a new ledger in the place of a damaged one; whole, or not at all.
 
     Afterwards, `resume` collects the tracks that wait under their hidden names.
@@ -58,6 +65,7 @@ def rebuild(directory: Path, listed: Iterable[Plan], *, now: float) -> Rebuilt:
         directory: where the batch is; its lock is held.
         listed: the jobs of the lists that were carried out here, for those that cannot be read any more.
         now: Unix time, as a label.
+        system: the operating system's calls.
 
     Raises:
         LedgerCorruptError: jobs cannot be read, and there is no list of them.
@@ -69,7 +77,7 @@ def rebuild(directory: Path, listed: Iterable[Plan], *, now: float) -> Rebuilt:
         if not remains.is_whole and not lists:
             raise LedgerCorruptError(
                 f"The ledger {str(path)!r} is damaged, and not each of its jobs can be read.",
-                hint=f"Give every list that was carried out here: aiml-music rescue {directory} --jobs LIST",
+                hint=f"Give every list that was carried out here: {_command(directory)} --jobs LIST",
             )
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700)
@@ -77,25 +85,29 @@ def rebuild(directory: Path, listed: Iterable[Plan], *, now: float) -> Rebuilt:
         plans = [*remains.plans, *(plan for key, plan in lists.items() if key not in known)]
         with Ledger.open(building) as ledger:
             done = _Builder(ledger, directory, remains, now).build(plans)
-        kept = _swapped(path, building / LEDGER_NAME)
+        kept = _swapped(path, building / LEDGER_NAME, system)
         shutil.rmtree(building, ignore_errors=True)
     return Rebuilt(kept=kept, done=done, in_doubt=len(plans) - done)
 
 
-def _swapped(path: Path, built: Path) -> Path:
+def _swapped(path: Path, built: Path, system: FileSystem) -> Path:
     """Keep the damaged ledger, and give the new one its name: at no moment is there none."""
     kept = next(name for name in _names_for(path) if not os.path.lexists(name))
     try:
-        os.link(path, kept)
+        system.link(path, kept)
     except OSError:
         shutil.copy2(path, kept)
     # Left where it is, SQLite could play it back into the new ledger. A hot one was played back when the old one was
     # opened, as far as that could be.
     with suppress(FileNotFoundError):
-        _journal(path).replace(_journal(kept))
-    built.replace(path)
-    sync_directory(path.parent, FileSystem())
+        system.replace(_journal(path), _journal(kept))
+    system.replace(built, path)
+    sync_directory(path.parent, system)
     return kept
+
+
+def _command(directory: Path) -> str:
+    return shlex.join(["aiml-music", "rescue", str(directory)])
 
 
 def _names_for(path: Path) -> Iterator[Path]:
@@ -152,10 +164,16 @@ class _Builder:
     def _calls(self, plan: Plan, file_name: str) -> list[OldCall]:
         """Return the calls of a job; one at least, which may be that of its hidden files, or of nothing at all."""
         calls = self._remains.calls.get(plan.key, [])
-        tokens = [path.name.split(".")[-2] for path in self._directory.glob(f".*.{PREFIX}*") if _is_of(path, file_name)]
-        if tokens and tokens[-1] not in {call.attempt for call in calls}:
-            return [*calls, OldCall(tokens[-1], str(uuid.uuid4()), self._now)]
-        return calls or [OldCall(fresh(), str(uuid.uuid4()), self._now)]
+        files = [path for path in self._directory.glob(f".*.{PREFIX}*") if _is_of(path, file_name)]
+        # A whole track settles its job, so its call is the one that counts.
+        for path in sorted(files, key=lambda path: path.suffix == ".ready")[-1:]:
+            token = path.suffixes[-2].removeprefix(".")
+            own = [call for call in calls if call.attempt == token]
+            return [*(call for call in calls if call.attempt != token), *(own or [self._unknown(token)])]
+        return calls or [self._unknown(fresh())]
+
+    def _unknown(self, attempt: str) -> OldCall:
+        return OldCall(attempt, str(uuid.uuid4()), self._now)
 
     def _proven(self, plan: Plan, track: Path, receipt: TrackReceipt | None) -> str | None:
         """Return the hash of a job's track, where that is there and is known to be its own."""

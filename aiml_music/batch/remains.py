@@ -88,9 +88,10 @@ def _plan(row: dict[str, Any]) -> Plan | None:
     try:
         job = Job.from_json(row["spec"])
         key = job_key(job, row["reference_sha256"], row["copy"])
+        is_itself = key == row["key"] and is_safe(row["name"])
     except (ValueError, TypeError):
         return None
-    if key != row["key"] or not is_safe(row["name"]):
+    if not is_itself:
         return None
     return Plan(
         key=key,

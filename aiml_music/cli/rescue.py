@@ -37,7 +37,7 @@ def rescue(
     directory: Path,
     /,
     *,
-    jobs: Annotated[tuple[Path, ...], Parameter(negative=(), show_default=False)] = (),
+    jobs: Annotated[list[Path] | None, Parameter(negative=(), consume_multiple=False)] = None,
     as_json: AsJson = False,
     screen: OnScreen,
 ) -> None:
@@ -49,7 +49,7 @@ def rescue(
 
     Args:
         directory: Where the batch is.
-        jobs: A list that was made here, for a ledger whose jobs cannot be read; may be given several times.
+        jobs: A list that was carried out here, where jobs cannot be read. May be repeated.
         as_json: Print one JSON document instead of lines.
         screen: Where to print.
     """
@@ -59,7 +59,7 @@ def rescue(
         try:
             _resumed(directory)
         except LedgerCorruptError:
-            rebuilt = rebuild(directory, list(_plans(jobs, screen)), now=time.time())
+            rebuilt = rebuild(directory, list(_plans(jobs or [], screen)), now=time.time())
             _resumed(directory)
     found = dict(salvaged_in(directory))
     if as_json:
@@ -68,10 +68,8 @@ def rescue(
         screen.document({"salvaged": files, "damaged_ledger": kept})
         return
     if rebuilt is not None:
-        screen.say(f"The ledger was damaged, and is kept as {rebuilt.kept}. In the new one, what proves itself is")
-        screen.say(
-            "done, and all else may have been sent, so it is in doubt: `aiml-music settle` asks what became of it."
-        )
+        screen.say(f"The ledger was damaged, and is kept as {rebuilt.kept}.")
+        screen.say("In the new one, what proves itself is done. All else may have been sent, and is in doubt.")
         screen.say()
     screen.facts(str(directory), facts_of(standing_of(directory)))
     screen.say()
@@ -85,7 +83,7 @@ def _resumed(directory: Path) -> None:
         resume(ledger, directory, now=time.time)
 
 
-def _plans(lists: tuple[Path, ...], screen: Screen) -> Iterator[Plan]:
+def _plans(lists: list[Path], screen: Screen) -> Iterator[Plan]:
     for path in lists:
         # Read once to say all that is wrong with it, and once more for its jobs.
         job_list_of(path, number_copies=True, screen=screen)
