@@ -166,7 +166,7 @@ _BY_NAME = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
     for pattern, error in (
         (r"credit|balance|insufficient.?funds|payment", CreditsError),
-        (r"content|policy|moderat|sensitiv|safety|nsfw|copyright|prohibited", ContentRefusedError),
+        (r"content|policy|moderat|sensitive|safety|nsfw|copyright|prohibited", ContentRefusedError),
         (r"rate.?limit|too.?many|throttl", RateLimitError),
         (r"unauthori[sz]ed|authenticat|api.?key", AuthenticationError),
         (r"permission|forbidden", PermissionDeniedError),
