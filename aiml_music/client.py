@@ -310,6 +310,7 @@ class AsyncMusicClient(AccountClient):
         budget: Decimal | int | str | None = None,
         max_concurrency: int | None = None,
         number_copies: bool = False,
+        unsafe_fs: bool = False,
     ) -> "Batch":
         """Make many tracks into a directory: durable, resumable, within a budget.
 
@@ -322,13 +323,14 @@ class AsyncMusicClient(AccountClient):
                 such as `"2.50"`; None is no limit.
             max_concurrency: jobs under way at once; default: as many as the client lets through.
             number_copies: make a job that is in the list twice that many tracks; otherwise such a list is refused.
+            unsafe_fs: your word that no other process works there, for a file system without working locks.
 
         Raises:
             ConfigError: the budget is no amount of money, or `max_concurrency` no whole number above 0.
         """
         from aiml_music.batch.batch import Batch  # noqa: PLC0415 - loads a database that single calls never need
 
-        return Batch(self._session, self._options, directory, budget, max_concurrency, number_copies)
+        return Batch(self._session, self._options, directory, budget, max_concurrency, number_copies, unsafe_fs)
 
     @property
     def generations(self) -> tuple[Generation, ...]:

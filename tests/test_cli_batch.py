@@ -431,6 +431,19 @@ def test_rescue_gives_a_whole_track_its_name(desk: Path) -> None:
     assert ended("rescue", "songs").out.endswith("\nThere is nothing to salvage.\n")
 
 
+@pytest.mark.row("136")
+@pytest.mark.usefixtures("desk", "service")
+def test_the_word_for_a_disk_without_locks_goes_on() -> None:
+    """Where there are locks it changes nothing; the command to go on with has it as well."""
+    write_list("Tide")
+    stopped = run_batch("--unsafe-fs", "--budget", "0.01")
+    assert stopped.code == 6
+    assert stopped.out.endswith("\nNext: aiml-music batch jobs.csv -o songs --unsafe-fs --budget MORE\n")
+    assert run_batch("--unsafe-fs").code == 0
+    assert ended("settle", "songs", "--unsafe-fs").code == 0
+    assert ended("rescue", "songs", "--unsafe-fs").code == 0
+
+
 @pytest.mark.row("142")
 @pytest.mark.usefixtures("desk")
 def test_rescue_makes_a_new_ledger_where_one_is_damaged(service: RunningSandbox) -> None:

@@ -75,6 +75,7 @@ class Batch:
         budget: Decimal | int | str | None,
         max_concurrency: int | None,
         number_copies: bool,  # noqa: FBT001 - given in the order of `AsyncMusicClient.batch`
+        unsafe_fs: bool,  # noqa: FBT001 - as above
     ) -> None:
         self._session = session
         self._options = options
@@ -82,6 +83,7 @@ class Batch:
         self._budget = Budget.of_usd(budget)
         self._width = max_concurrency or MOST
         self._number_copies = number_copies
+        self._unsafe_fs = unsafe_fs
         self._held = ExitStack()
         self._ledger: LedgerThread | None = None
         self._run: Run | None = None
@@ -252,7 +254,7 @@ class Batch:
         except OSError as exc:
             raise LedgerError(f"The directory {self.directory} cannot be made: {exc.strerror}.") from exc
         with ExitStack() as held:
-            held.enter_context(DirectoryLock.take(self.directory, now=now()))
+            held.enter_context(DirectoryLock.take(self.directory, now=now(), unsafe_fs=self._unsafe_fs))
             ledger = held.enter_context(Ledger.open(self.directory))
             resume(ledger, self.directory, now=now)
             self._unwritten += write_missing_receipts(ledger, self.directory)

@@ -12,6 +12,7 @@ from typing import Self
 from attrs import define, field
 
 from aiml_music._sansio.errors import LedgerBusyError, LedgerCorruptError, LedgerError
+from aiml_music.batch.lock import is_without_locks
 from aiml_music.batch.schema import READABLE, checked_version, migrate
 
 LEDGER_NAME = "ledger.sqlite3"
@@ -97,7 +98,7 @@ class LedgerFile:
         """
         with reached(path), told(path):
             identity = _present(path)
-            file = cls(path, _connected(path), identity)
+            file = cls(path, _connected(path, "rwc"), identity)
             try:
                 # First: a database of somebody else stays as it is, to the mode of its journal.
                 checked_version(file.connection, path)
@@ -120,7 +121,7 @@ class LedgerFile:
         """
         with reached(path), told(path):
             identity = _identity(path, path.lstat())
-            file = cls(path, _connected(f"{path.absolute().as_uri()}?mode=ro"), identity)
+            file = cls(path, _connected(path, "ro"), identity)
             try:
                 checked_version(file.connection, path, least=READABLE)
             except BaseException:
@@ -212,10 +213,11 @@ class LedgerFile:
             raise
 
 
-def _connected(database: Path | str) -> sqlite3.Connection:
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    unlocked = "&nolock=1" if is_without_locks(path.parent) else ""
     connection = sqlite3.connect(
-        database,
-        uri=isinstance(database, str),
+        f"{path.absolute().as_uri()}?mode={mode}{unlocked}",
+        uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,

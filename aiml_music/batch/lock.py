@@ -22,6 +22,10 @@ from aiml_music._sansio.text import clean
 LOCK_NAME = ".ledger.lock"
 _MOST_BYTES = 4096
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_ELSEWHERE = (
+    "Choose a directory on a local disk. "
+    "If no other process works there, unsafe_fs does without locks, at a prompt --unsafe-fs."
+)
 _NOT_HERE = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
@@ -71,13 +75,21 @@ class DirectoryLock:
     _descriptor: int | None
 
     @classmethod
-    def take(cls, directory: Path, *, now: float, lock: Callable[[int], None] | None = _FLOCK) -> Self:
+    def take(
+        cls,
+        directory: Path,
+        *,
+        now: float,
+        lock: Callable[[int], None] | None = _FLOCK,
+        unsafe_fs: bool = False,
+    ) -> Self:
         """Lock a directory, at once or not at all.
 
         Args:
             directory: where the ledger is.
             now: Unix time, written into the lock file for others to read.
             lock: the system's call; None where it has none.
+            unsafe_fs: the user's word that no other process works here, on a file system that has no working locks.
 
         Raises:
             LedgerBusyError: another process has it; the message says which.
@@ -95,8 +107,8 @@ class DirectoryLock:
         except OSError as exc:
             raise LedgerError(f"The lock file {str(path)!r} cannot be opened: {exc.strerror}.") from exc
         try:
-            _locked(descriptor, path, lock)
-            _write(descriptor, Holder.me(now))
+            is_locked = _locked(descriptor, path, lock, unsafe_fs=unsafe_fs)
+            _write(descriptor, Holder.me(now), is_locked=is_locked)
         except BaseException:
             os.close(descriptor)
             raise
@@ -115,21 +127,49 @@ class DirectoryLock:
         self.release()
 
 
-def _locked(descriptor: int, path: Path, lock: Callable[[int], None]) -> None:
+def is_without_locks(directory: Path) -> bool:
+    """Say whether whoever worked in a directory last did so without locks, by the user's word."""
+    try:
+        return bool(json.loads((directory / LOCK_NAME).read_bytes()[:_MOST_BYTES])["unlocked"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _locked(descriptor: int, path: Path, lock: Callable[[int], None], *, unsafe_fs: bool) -> bool:
+    """Lock a file, and return whether that holds anybody off; if not, the user has said that it need not."""
     try:
         lock(descriptor)
+        holds = _holds(path, lock)
     except BlockingIOError as exc:
         raise LedgerBusyError(
             f"Another process works on {str(path.parent)!r}: {_told(descriptor)}.",
             hint="Wait for it, or stop it: the lock ends with its process.",
         ) from exc
     except OSError as exc:
-        hint = "Choose a directory on a local disk." if exc.errno in _NOT_HERE else None
+        if unsafe_fs and exc.errno in _NOT_HERE:
+            return False
+        hint = _ELSEWHERE if exc.errno in _NOT_HERE else None
         raise LedgerError(f"{str(path)!r} cannot be locked: {exc.strerror}.", hint=hint) from exc
+    if not holds and not unsafe_fs:
+        raise LedgerError(f"The locks of {str(path.parent)!r} hold nobody off.", hint=_ELSEWHERE)
+    return holds
 
 
-def _write(descriptor: int, holder: Holder) -> None:
+def _holds(path: Path, lock: Callable[[int], None]) -> bool:
+    """Say whether a lock that is held keeps another descriptor of the file from it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lock(descriptor)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _write(descriptor: int, holder: Holder, *, is_locked: bool) -> None:
     words = {"pid": holder.pid, "host": holder.host, "since": holder.since, "boot": holder.boot}
+    words |= {} if is_locked else {"unlocked": 1}
     # The words are for people: a disk that is full does not take the lock away.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)

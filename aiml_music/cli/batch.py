@@ -61,6 +61,7 @@ class _Wish:
     budget: str | None
     concurrency: int | None
     number_copies: bool
+    unsafe_fs: bool
 
 
 def batch(
@@ -71,6 +72,7 @@ def batch(
     budget: str | None = None,
     concurrency: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1000))] = None,
     number_copies: Switch = False,
+    unsafe_fs: Switch = False,
     as_json: AsJson = False,
     screen: OnScreen,
 ) -> BatchExit:
@@ -90,15 +92,25 @@ def batch(
         budget: The most that all of this directory may cost, in US dollars, such as 2.50.
         concurrency: Calls under way at once. Left out: as many as the service takes well.
         number_copies: Make a track for each row that asks for the same; otherwise such a list is refused.
+        unsafe_fs: Your word that no other process works in the directory, should its file system have no locks.
         as_json: Print one JSON document instead of lines.
         screen: Where to print.
     """
     listed = job_list_of(jobs, number_copies=number_copies, screen=screen)
-    wish = _Wish(listed=listed, directory=output, budget=budget, concurrency=concurrency, number_copies=number_copies)
+    wish = _Wish(
+        listed=listed,
+        directory=output,
+        budget=budget,
+        concurrency=concurrency,
+        number_copies=number_copies,
+        unsafe_fs=unsafe_fs,
+    )
     ending = _Ending()
     run(lambda: _made(wish, ending, screen))
     options = [] if concurrency is None else ["--concurrency", str(concurrency)]
-    again = again_of(jobs, output, *options, *(["--number-copies"] if number_copies else []))
+    options += ["--number-copies"] if number_copies else []
+    options += ["--unsafe-fs"] if unsafe_fs else []
+    again = again_of(jobs, output, *options)
     return _told(wish, ending, again, as_json=as_json, screen=screen)
 
 
@@ -109,6 +121,7 @@ async def _made(wish: _Wish, ending: _Ending, screen: Screen) -> None:
         budget=wish.budget,
         max_concurrency=wish.concurrency,
         number_copies=wish.number_copies,
+        unsafe_fs=wish.unsafe_fs,
     )
     async with client, opened:
         spent = (await opened.report()).totals.balance.spent

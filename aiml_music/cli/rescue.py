@@ -18,7 +18,7 @@ from aiml_music.batch.rebuilding import Rebuilt, rebuild
 from aiml_music.batch.resume import resume
 from aiml_music.cli.batch_report import facts_of
 from aiml_music.cli.job_list import job_list_of, job_of
-from aiml_music.cli.parameters import AsJson, OnScreen
+from aiml_music.cli.parameters import AsJson, OnScreen, Switch
 from aiml_music.cli.screen import Screen
 from aiml_music.cli.standing import check_is_batch, standing_of
 
@@ -38,6 +38,7 @@ def rescue(
     /,
     *,
     jobs: Annotated[list[Path] | None, Parameter(negative=(), consume_multiple=False)] = None,
+    unsafe_fs: Switch = False,
     as_json: AsJson = False,
     screen: OnScreen,
 ) -> None:
@@ -50,12 +51,13 @@ def rescue(
     Args:
         directory: Where the batch is.
         jobs: A list that was carried out here, where jobs cannot be read. May be repeated.
+        unsafe_fs: As for `batch`.
         as_json: Print one JSON document instead of lines.
         screen: Where to print.
     """
     check_is_batch(directory)
     rebuilt: Rebuilt | None = None
-    with DirectoryLock.take(directory, now=time.time()):
+    with DirectoryLock.take(directory, now=time.time(), unsafe_fs=unsafe_fs):
         try:
             _resumed(directory)
         except LedgerCorruptError:

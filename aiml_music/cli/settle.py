@@ -24,6 +24,7 @@ def settle(
     wait: float | None = None,
     absent_is_unpaid: Switch = False,
     pay_again: str | None = None,
+    unsafe_fs: Switch = False,
     as_json: AsJson = False,
     screen: OnScreen,
 ) -> ExitCode:
@@ -37,6 +38,7 @@ def settle(
         wait: Seconds to keep looking; a charge may be listed half an hour late. Left out: one look.
         absent_is_unpaid: Your word that a call which is not listed half an hour later was not paid. You may pay twice.
         pay_again: Ask nothing, and have the job of this label sent again, though it may be paid twice.
+        unsafe_fs: As for `batch`.
         as_json: Print one JSON document instead of lines.
         screen: Where to print.
     """
@@ -44,7 +46,7 @@ def settle(
 
     async def work() -> list[JobSettlement]:
         client = client_of(None)
-        async with client, client.batch(directory) as opened:
+        async with client, client.batch(directory, unsafe_fs=unsafe_fs) as opened:
             if pay_again is not None:
                 await opened.pay_again(pay_again, reason=_REASON)
                 return []

@@ -3,6 +3,7 @@
 A clause of the guide that no test here bears, in these words, is one too many, and so is a test of no clause.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -354,14 +355,18 @@ async def test_6b_what_was_lost_is_not_collected(tmp_path: Path) -> None:
 
 @promised(
     "6c",
-    "Anything on a file system without working locks and syncs, as some network disks are; and anything on Windows, "
-    "where a batch is refused.",
+    "Anything on a file system without working locks and syncs, as some network disks are. Without locks, a batch is "
+    "refused, unless you say that no other process works there (`unsafe_fs=True`, `--unsafe-fs`); on Windows, it "
+    "always is.",
 )
 def test_6c_without_locks_there_is_no_batch(tmp_path: Path) -> None:
     """What cannot be locked is refused, and so is a platform that has no such locks."""
-    for lock in (None, failing(37)):
+    for lock in (None, failing(errno.ENOLCK)):
         with pytest.raises(LedgerError, match=r"no locks|cannot be locked"):
             DirectoryLock.take(tmp_path, now=START, lock=lock)
+    DirectoryLock.take(tmp_path, now=START, lock=failing(errno.ENOLCK), unsafe_fs=True).release()
+    with pytest.raises(LedgerError, match="This platform has no locks"):
+        DirectoryLock.take(tmp_path, now=START, lock=None, unsafe_fs=True)
 
 
 @promised(

@@ -2,15 +2,19 @@
 
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aiml_music._sansio.errors import LedgerBusyError, LedgerError
-from aiml_music.batch.lock import DirectoryLock, Holder, flock_of
+from aiml_music.batch.ledger import Ledger
+from aiml_music.batch.lock import DirectoryLock, Holder, flock_of, is_without_locks
 from tests._io.system import posix
 
 pytestmark = posix
@@ -118,3 +122,41 @@ def test_a_holder_says_who_it_is() -> None:
     me = Holder.me(5.0)
     assert (me.pid, me.host, me.since) == (os.getpid(), os.uname().nodename, 5.0)
     assert (me.boot != "") == Path("/proc/sys/kernel/random/boot_id").exists()
+
+
+@pytest.mark.row("136")
+def test_a_disk_whose_locks_hold_nobody_off_is_refused(tmp_path: Path) -> None:
+    """Some say yes to everybody: whoever has the lock asks for it once more, and must be refused."""
+    with pytest.raises(LedgerError, match=r"hold nobody off.*--unsafe-fs"):
+        DirectoryLock.take(tmp_path, now=1.0, lock=lambda _: None)
+    with Ledger.open(tmp_path) as ledger, DirectoryLock.take(tmp_path, now=1.0):
+        assert ledger.path.exists()
+
+
+@pytest.mark.row("136")
+@pytest.mark.parametrize("lock", [failing(errno.ENOLCK), lambda _: None])
+def test_by_the_users_word_a_disk_without_locks_is_used(tmp_path: Path, lock: Any) -> None:
+    """The ledger is opened without locks then, also by who looks on; the next holder decides anew."""
+    with pytest.raises(LedgerError, match="Input/output error"):
+        DirectoryLock.take(tmp_path, now=1.0, lock=failing(errno.EIO), unsafe_fs=True)
+    Ledger.open(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3", isolation_level=None)) as other:
+        # What would keep everybody else out, were there locks.
+        other.execute("BEGIN EXCLUSIVE")
+        with DirectoryLock.take(tmp_path, now=1.0, lock=lock, unsafe_fs=True):
+            assert is_without_locks(tmp_path)
+            with Ledger.open(tmp_path) as ledger, Ledger.observe(tmp_path) as observer:
+                assert ledger.totals() == observer.totals()
+        other.execute("ROLLBACK")
+    DirectoryLock.take(tmp_path, now=2.0, unsafe_fs=True).release()
+    assert not is_without_locks(tmp_path)
+
+
+@pytest.mark.row("136")
+def test_the_users_word_lets_nobody_else_in(tmp_path: Path) -> None:
+    """Where there are locks, it changes nothing."""
+    with DirectoryLock.take(tmp_path, now=1.0, unsafe_fs=True):
+        with pytest.raises(LedgerBusyError):
+            DirectoryLock.take(tmp_path, now=1.0, unsafe_fs=True)
+        assert not is_without_locks(tmp_path)
+    assert not is_without_locks(tmp_path / "nowhere")
