@@ -227,14 +227,14 @@ class Run:
             error: how it ended; None is a cancellation.
         """
         ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
-        is_accepted = journal.latest is Mark.ACCEPTED
+        charged = None if error is None or journal.latest is not Mark.ACCEPTED else _charged(error)
         try:
             # Whoever stops a batch loses no verdict by it.
             with anyio.CancelScope(shield=True):
                 # Then it is collected when the batch is resumed. Asked so that no disk makes it raise.
                 is_ready = await anyio.to_thread.run_sync(os.path.isfile, ready)
                 for mark in closing(journal.latest, error, is_ready=is_ready):
-                    await journal.mark(mark, charged=_charged(error) if is_accepted else None, **_evidence(error))
+                    await journal.mark(mark, charged=charged, **_evidence(error))
         except LedgerError as trouble:
             # How the call ended is told all the same: where one disk fails both, its track is in its error alone.
             self._halt(trouble)
@@ -316,10 +316,8 @@ def _acceptance(record: JobRecord, ledger: Ledger) -> _Acceptance:
     return _Acceptance(latest.attempt, latest.client_request_id, str(mark.facts["generation_id"]))
 
 
-def _charged(error: MusicError | None) -> int | None:
+def _charged(error: MusicError) -> int | None:
     """Return what the service says of the cost of a generation that failed; a zero only as the price of nothing."""
-    if error is None:
-        return None
     return 0 if error.money is Money.NO else error.credits_used or None
 
 

@@ -126,6 +126,15 @@ async def test_a_track_that_is_not_the_one_that_was_made_proves_nothing(tmp_path
     assert states(tmp_path) == EXPECTED | {"a": JobState.IN_DOUBT}
 
 
+async def test_a_track_without_its_receipt_is_known_by_what_can_be_read(tmp_path: Path) -> None:
+    """Where the damaged ledger still has its hash."""
+    await lived(tmp_path)
+    (tmp_path / "a.json").unlink()
+    damage_an_index(tmp_path)
+    assert rebuilt(tmp_path).done == 1
+    assert states(tmp_path) == EXPECTED
+
+
 async def test_names_and_earlier_calls_are_kept(tmp_path: Path) -> None:
     """What an earlier call may have cost is still in doubt, what cost nothing is not, and no file changes hands."""
     keys = await lived(tmp_path)
