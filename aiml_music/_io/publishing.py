@@ -160,6 +160,20 @@ def sync_directory(directory: Path, system: FileSystem) -> None:
         os.close(descriptor)
 
 
+def make_directory(directory: Path, *, system: FileSystem = FileSystem()) -> None:  # noqa: B008 - a frozen value
+    """Make a directory, and those above it that are missing, so that they survive a loss of power.
+
+    One that is there is synced too: whoever made it may have been killed before that.
+
+    Raises:
+        OSError: it cannot be made, or the disk refused.
+    """
+    missing = list(takewhile(lambda path: not path.exists(), directory.parents))
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in (directory, *missing):
+        sync_directory(path.parent, system)
+
+
 _HINTS = {
     errno.EEXIST: "Choose another name, or pass overwrite=True.",
     errno.ENOENT: "Make its directory first.",

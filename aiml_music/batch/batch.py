@@ -20,6 +20,7 @@ from aiml_music._calls.session import Session
 from aiml_music._calls.settling import settle
 from aiml_music._io.background import start_detached
 from aiml_music._io.digest import sha256_of
+from aiml_music._io.publishing import make_directory
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.job import Job, Plan, planned
 from aiml_music._sansio.batch.records import AttemptRecord, JobRecord, Totals
@@ -223,7 +224,7 @@ class Batch:
     def _open(self) -> Ledger:
         now = self._session.clock.time
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_directory(self.directory)
         except OSError as exc:
             raise LedgerError(f"The directory {self.directory} cannot be made: {exc.strerror}.") from exc
         with ExitStack() as held:

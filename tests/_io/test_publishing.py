@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from aiml_music._io.publishing import FileSystem, fitted, place, reserve_bytes, storage_error, sync_directory
+from aiml_music._io.publishing import (
+    FileSystem,
+    fitted,
+    make_directory,
+    place,
+    reserve_bytes,
+    storage_error,
+    sync_directory,
+)
 from tests._io.system import failing, open_files, posix
 
 AUDIO = b"ID3" * 1_000
@@ -146,3 +154,22 @@ def test_a_name_cannot_steer_a_terminal(tmp_path: Path) -> None:
     error = storage_error(tmp_path / "\x1b[2Jsong.mp3", OSError(errno.EROFS, "Read-only file system"))
     assert "\x1b" not in str(error)
     assert "Read-only file system" in str(error)
+
+
+@posix
+def test_a_directory_is_made_to_stay(tmp_path: Path) -> None:
+    """A new name is durable when the directory it is in was synced: that of each new one, and of one that is there."""
+    synced: list[int] = []
+    system = FileSystem(fsync=lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    for expected in [{"", "new", "new/deep"}, {"new/deep"}]:
+        make_directory(tmp_path / "new" / "deep" / "songs", system=system)
+        assert (tmp_path / "new" / "deep" / "songs").is_dir()
+        assert set(synced) == {(tmp_path / name).stat().st_ino for name in expected}
+        synced.clear()
+
+
+@posix
+def test_a_directory_that_may_not_stay_is_not_trusted(tmp_path: Path) -> None:
+    """The disk says that it could not keep its name."""
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        make_directory(tmp_path / "songs", system=FileSystem(fsync=failing(errno.EIO)))
