@@ -21,6 +21,8 @@ nox.options.error_on_missing_interpreters = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = str(Path(__file__).parent / ".ci" / "constraints.txt")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+# All tests, each by whichever process is free.
+SHARED_OUT = ("-n", "2", "--dist", "worksteal", "--cov", "--cov-branch", "--cov-report", "term:skip-covered")
 # Where tests make rows of the fault table happen.
 RIGS = ("tests/faults", "tests/batch", "tests/_sansio/batch")
 
@@ -60,11 +62,9 @@ def install(session: nox.Session, *what: str, groups: tuple[str, ...] = ()) -> N
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests with branch coverage, which must be 100 %."""
+    """Run the tests in two processes, with branch coverage, which must be 100 %; `-- tests/batch` runs some of them."""
     install(session, "-e", ".[all]", groups=("test",))
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    if not session.posargs:
-        session.run("coverage", "report")
+    session.run("pytest", *(session.posargs or SHARED_OUT))
 
 
 @nox.session(python=PYTHONS)
@@ -86,6 +86,13 @@ def faults(session: nox.Session) -> None:
     """Say which rows of the fault table are survived; `-- --long` runs its rigs in their long form."""
     install(session, "-e", ".[all]", groups=("test",))
     session.run("pytest", "-q", *RIGS, "--fault-report", *session.posargs)
+
+
+@nox.session
+def rigs(session: nox.Session) -> None:
+    """Kill batches, and say what that cost; `-- --long` tries every point, and soaks ten thousand jobs."""
+    install(session, "-e", ".[all]", groups=("test",))
+    session.run("pytest", "-q", "tests/rigs", *session.posargs)
 
 
 @nox.session

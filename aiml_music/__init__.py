@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aiml_music._calls.generation import Generation
     from aiml_music._calls.stream import AudioStream
+    from aiml_music._sansio.account import AccountBalance, ModelInfo
     from aiml_music._sansio.audio import AudioFormatError, AudioInfo
     from aiml_music._sansio.batch.job import Job
     from aiml_music._sansio.batch.states import JobState
@@ -77,6 +78,7 @@ else:
 
 __all__ = [
     "APIError",
+    "AccountBalance",
     "AsyncMusicClient",
     "Attempt",
     "AudioFacts",
@@ -113,6 +115,7 @@ __all__ = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelInfo",
     "Money",
     "MusicClient",
     "MusicError",
@@ -144,6 +147,7 @@ __all__ = [
 _HOMES = {
     "_calls.generation": ("Generation",),
     "_calls.stream": ("AudioStream",),
+    "_sansio.account": ("AccountBalance", "ModelInfo"),
     "_sansio.audio": ("AudioFormatError", "AudioInfo"),
     "_sansio.batch.job": ("Job",),
     "_sansio.batch.states": ("JobState",),

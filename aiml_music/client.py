@@ -5,7 +5,6 @@ the whole call; a generation that may have been delivered is never sent again; n
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from os import PathLike
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import anyio
 
+from aiml_music._calls.account_client import AccountClient
 from aiml_music._calls.call import Call
 from aiml_music._calls.delivery import deliver
 from aiml_music._calls.generation import Generation
@@ -20,7 +20,6 @@ from aiml_music._calls.keys import hidden
 from aiml_music._calls.plans import checked_order, file_target, generate_plan
 from aiml_music._calls.session import Session
 from aiml_music._calls.settings import changed, options_of, transport_of
-from aiml_music._calls.settling import settle
 from aiml_music._calls.stream import AudioStream
 from aiml_music._calls.upload import upload
 from aiml_music._io.clock import SystemClock
@@ -30,7 +29,7 @@ from aiml_music._sansio import order
 from aiml_music._sansio.catalogue import MUSIC_01
 from aiml_music._sansio.events import EventHandler
 from aiml_music._sansio.lyrics import LyricsCheck
-from aiml_music._sansio.models import AudioSetting, Reference, Settlement, Track
+from aiml_music._sansio.models import AudioSetting, Reference, Track
 from aiml_music._sansio.options import UNSET, TimeoutInput, Unset
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryPolicy
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from aiml_music.batch.batch import Batch
 
 
-class AsyncMusicClient:
+class AsyncMusicClient(AccountClient):
     """An asynchronous client of AI/ML API's music endpoints, on asyncio and on trio.
 
     `timeout` is the wall clock of a call from its place in the queue to the last byte of its answer, attempts and
@@ -354,43 +353,3 @@ class AsyncMusicClient:
             return self._session.call(await generate_plan(self._options, asked, timeout, client_request_id))
 
         return AudioStream(start, audio_format=asked.audio_format)
-
-    async def settle(
-        self,
-        client_request_id: str,
-        *,
-        sent_at: datetime | float | None = None,
-        model: str | None = None,
-        attempts: int = 1,
-        wait: float | None = None,
-        timeout: TimeoutInput | Unset = UNSET,
-    ) -> Settlement:
-        """Ask the service's own books what became of a call whose answer was lost: was it carried out, was it paid?
-
-        It reads the usage log, and the billing ledger where the log states no cost. Nothing else is sent, so that it
-        costs nothing and may be asked as often as you like.
-
-        Args:
-            client_request_id: the id of the call, as its error has it.
-            sent_at: when it was sent: a `datetime` with a time zone, or Unix time; None looks through the last 7 days.
-            model: only rows of this model, spelt as in the log; None is any.
-            attempts: how many attempts of the call may have reached the service. The hint of its error says so, where
-                there was more than one.
-            wait: seconds to keep looking while there is no answer, after 30 s, 1, 2, 5, 10 and 30 min; None looks once.
-            timeout: as in the constructor, for each look; default: 120 s.
-
-        Raises:
-            InputError: an argument cannot be what its author means.
-            MusicError: the log could not be read. `money` and `outcome` are those of the reading, and say nothing about
-                the call that was asked about.
-        """
-        return await settle(
-            self._session,
-            self._options,
-            client_request_id,
-            sent_at=sent_at,
-            model=model,
-            attempts=attempts,
-            wait=wait,
-            timeout=timeout,
-        )

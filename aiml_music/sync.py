@@ -17,6 +17,7 @@ from aiml_music._calls.keys import hidden
 from aiml_music._calls.stream import AudioStream
 from aiml_music._io.blocking_context import BlockingContext, Run
 from aiml_music._io.loop_thread import LoopThread
+from aiml_music._sansio.account import AccountBalance, ModelInfo
 from aiml_music._sansio.models import AudioFacts, AudioFormat, Flag, Receipt, Reference, Settlement, Track
 from aiml_music.client import AsyncMusicClient
 
@@ -182,6 +183,21 @@ class MusicClient:
     def settle(self, *client_request_id: Any, **arguments: Any) -> Settlement:  # noqa: D102 - its twin's
         with self._calling():
             return self._run(lambda: self._client.settle(*client_request_id, **arguments))
+
+    @_like(AsyncMusicClient.balance)
+    def balance(self, **arguments: Any) -> AccountBalance:  # noqa: D102 - its twin's
+        with self._calling():
+            return self._run(lambda: self._client.balance(**arguments))
+
+    @_like(AsyncMusicClient.models)
+    def models(self, **arguments: Any) -> tuple[ModelInfo, ...]:  # noqa: D102 - its twin's
+        with self._calling():
+            return self._run(lambda: self._client.models(**arguments))
+
+    @_like(AsyncMusicClient.model)
+    def model(self, *name: Any, **arguments: Any) -> ModelInfo:  # noqa: D102 - its twin's
+        with self._calling():
+            return self._run(lambda: self._client.model(*name, **arguments))
 
     @contextmanager
     def _calling(self) -> Generator[None, None, None]:

@@ -26,6 +26,11 @@ _LAST_TURNS = 5
 _OF_THE_INTERPRETER = (sys.prefix, sys.base_prefix, "/dev/urandom")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what all rigs know."""
+    parser.addoption("--long", action="store_true", help="run the rigs in their long form")
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every async test runs on asyncio and on trio."""

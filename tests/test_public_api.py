@@ -10,6 +10,7 @@ from aiml_music import AsyncMusicClient, MusicClient
 
 PUBLIC = [
     "APIError",
+    "AccountBalance",
     "AsyncMusicClient",
     "Attempt",
     "AudioFacts",
@@ -46,6 +47,7 @@ PUBLIC = [
     "LedgerCorruptError",
     "LedgerError",
     "LyricsWarning",
+    "ModelInfo",
     "Money",
     "MusicClient",
     "MusicError",
@@ -73,7 +75,7 @@ PUBLIC = [
     "__version__",
 ]
 
-METHODS = [name for name in vars(AsyncMusicClient) if not name.startswith("_") and name != "aclose"]
+METHODS = [name for name in dir(AsyncMusicClient) if not name.startswith("_") and name != "aclose"]
 
 
 def test_the_public_names_are_these() -> None:

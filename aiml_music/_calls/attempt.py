@@ -47,7 +47,7 @@ _REFUSAL_SECONDS = 5.0
 # How long the end of an answer may take once its document is whole.
 _END_SECONDS = 1.0
 _BOM = b"\xef\xbb\xbf"
-_LIMITS = {Operation.READ: JsonLimits(max_bytes=1 << 20)}
+_NOT_MODIFIED = 304
 
 
 @frozen(kw_only=True)
@@ -61,6 +61,10 @@ class Plan:
     client_request_id: str
     timeouts: Timeouts
     retry: RetryPolicy
+    limits: JsonLimits = JsonLimits()
+    """How much of an answer is read."""
+    unchanged: Reply | None = None
+    """What an answer of 304 stands for, where an earlier one is remembered."""
 
     @property
     def host(self) -> str:
@@ -99,7 +103,7 @@ class Attempting:
         self._exchange: Exchange | None = None
         self._floor = Floor(plan.timeouts.idle)
         self._encoding: Encoding = Identity()
-        self._decoder = HexAudioDecoder(limits=_LIMITS.get(plan.operation, JsonLimits()))
+        self._decoder = HexAudioDecoder(limits=plan.limits)
         self._recognised = False
         self._beginning = b""
         self._whole_since: float | None = None
@@ -108,7 +112,7 @@ class Attempting:
         self._scope: anyio.CancelScope
         self._silence = self._left = math.inf
         self._slow = ""
-        self.status: int | None = None
+        self.head: ResponseHead | None = None
         self.tracing = Tracing()
         self.reply: Reply | None = None
         self.journal_trouble: MusicError | None = None
@@ -122,7 +126,7 @@ class Attempting:
             client_request_id=self._plan.client_request_id,
             marks=self._progress.marks,
             tracing=self.tracing,
-            status=self.status,
+            status=None if self.head is None else self.head.status,
             audio_bytes=self._decoder.audio_bytes,
             sent=self._sent,
         )
@@ -134,6 +138,9 @@ class Attempting:
             EndedBadlyError: it ended otherwise.
         """
         exchange = await self._limited(self._send)
+        if exchange.head.status == _NOT_MODIFIED and self._plan.unchanged is not None:
+            self.reply = self._plan.unchanged
+            return
         if not exchange.head.is_success:
             raise EndedBadlyError(await self._refused(exchange))
         while not self._waiting and self.reply is None:
@@ -208,7 +215,7 @@ class Attempting:
             connect_timeout=plan.timeouts.connect,
             idle_timeout=plan.timeouts.idle,
         )
-        self.status = exchange.head.status
+        self.head = exchange.head
         self.tracing = read_tracing(exchange.head, secret=plan.key.reveal())
         if self._journal is not None:
             await self._mark(self._journal.head(exchange.head.status, self.tracing))

@@ -100,7 +100,7 @@ class Call:
                 await self._clock.sleep(decision.wait)
                 self._settled = None
             self._taken = decision.cost
-            self._tell(EventKind.ANSWERED, status=self._current.status)
+            self._tell(EventKind.ANSWERED, status=self.evidence.status)
 
     def _given_up_for(self, problem: Problem, stop: Stop) -> MusicError:
         error = self.error(problem)
@@ -177,6 +177,11 @@ class Call:
             attempts=tuple(self._attempts),
             elapsed=self._clock.monotonic() - self._began,
         )
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the answer, by its name in lower case; None where it has none."""
+        head = self._current.head
+        return None if head is None else head.header(name)
 
     async def aclose(self) -> None:
         """Let go of the connection and of the place in the queue."""
@@ -315,7 +320,7 @@ class Call:
                 phase=self.evidence.marks.phase,
                 elapsed=self._clock.monotonic() - self._attempt_began,
                 waited=self._waited,
-                status=self._current.status,
+                status=self.evidence.status,
                 problem="" if problem is None else problem.message,
             )
         )

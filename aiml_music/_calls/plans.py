@@ -14,6 +14,7 @@ from aiml_music._io.bodies import BytesBody
 from aiml_music._io.multipart import MultipartBody
 from aiml_music._sansio import order, wire
 from aiml_music._sansio.catalogue import MUSIC_01
+from aiml_music._sansio.hexjson import JsonLimits
 from aiml_music._sansio.inspection import largest_bytes
 from aiml_music._sansio.lyrics import LyricsCheck, LyricsWarning
 from aiml_music._sansio.models import AudioSetting, Reference
@@ -97,7 +98,17 @@ async def upload_plan(
     )
 
 
-async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]], timeouts: Timeouts) -> Plan:
+_A_PAGE = JsonLimits(max_bytes=1 << 20)
+
+
+async def read_plan(
+    options: Options,
+    path: str,
+    query: Sequence[tuple[str, str]],
+    timeouts: Timeouts,
+    *,
+    limits: JsonLimits = _A_PAGE,
+) -> Plan:
     """Return the plan of a look into the account; raises as `generate_plan`."""
     request_id = str(uuid.uuid4())
     return Plan(
@@ -110,6 +121,7 @@ async def read_plan(options: Options, path: str, query: Sequence[tuple[str, str]
         client_request_id=request_id,
         timeouts=timeouts,
         retry=options.retry,
+        limits=limits,
     )
 
 

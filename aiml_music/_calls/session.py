@@ -20,10 +20,19 @@ from aiml_music._sansio.models import AudioFormat
 from aiml_music._sansio.outcome import Operation
 from aiml_music._sansio.ports import Clock, Transport
 from aiml_music._sansio.retry import RetryQuota
+from aiml_music._sansio.wire import Reply
 
 _LOGGER = logging.getLogger("aiml_music")
 # Looks into the account are small, and must not wait behind generations that take minutes.
 _READS_AT_ONCE = 4
+
+
+@frozen
+class Remembered:
+    """An answer that the service need not send again while it bears the same tag (RFC 9110 §13.1.2)."""
+
+    etag: str
+    reply: Reply
 
 
 @frozen
@@ -56,6 +65,8 @@ class Session:
     _max_concurrency: int | None = field(default=None, alias="max_concurrency")
     _on_event: EventHandler | None = field(default=None, alias="on_event")
     closed: bool = False
+    remembered: dict[str, Remembered] = field(factory=dict, init=False)
+    """Answers of the same address, whoever asked."""
     quotas: dict[Operation, RetryQuota] = field(init=False)
     _reports: Reports = field(init=False)
     _home: _Home | None = field(default=None, init=False)

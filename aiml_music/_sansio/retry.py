@@ -249,14 +249,15 @@ def parse_retry_after(value: str | None, *, date: str | None, now: float) -> flo
     text = value.strip()
     if _DELTA.fullmatch(text):
         return float(text)
-    then = _http_date(text)
+    then = http_date(text)
     if then is None:
         return None
-    sent = _http_date(date.strip()) if date is not None else None
+    sent = http_date(date.strip()) if date is not None else None
     return max(0.0, then - (now if sent is None else sent))
 
 
-def _http_date(text: str) -> float | None:
+def http_date(text: str) -> float | None:
+    """Return the Unix time that an HTTP date means (RFC 9110 §5.6.7), or None where it is none."""
     if not _DATE.fullmatch(text):
         return None
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to load, and whoever speaks HTTP has done it

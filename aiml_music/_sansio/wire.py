@@ -56,9 +56,8 @@ def read_head(
     default_headers: tuple[tuple[str, str], ...] = (),
 ) -> RequestHead:
     """Return the head of a GET; the transport adds host and key."""
-    return RequestHead(
-        method="GET", url=f"{url}?{urlencode(query)}", headers=_headers(client_request_id, default_headers)
-    )
+    target = f"{url}?{urlencode(query)}" if query else url
+    return RequestHead(method="GET", url=target, headers=_headers(client_request_id, default_headers))
 
 
 def _headers(

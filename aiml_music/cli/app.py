@@ -14,9 +14,11 @@ from aiml_music._sansio.text import clean
 from aiml_music._version import __version__
 from aiml_music.cli.batch import batch
 from aiml_music.cli.demo import demo
+from aiml_music.cli.doctor import doctor
 from aiml_music.cli.exit_codes import BATCH_MEANINGS, MEANINGS, BatchExit, ExitCode
 from aiml_music.cli.faults import CommandError, fault_of
 from aiml_music.cli.generate import generate
+from aiml_music.cli.models import models
 from aiml_music.cli.parameters import Load
 from aiml_music.cli.probe import probe
 from aiml_music.cli.rescue import rescue
@@ -78,8 +80,9 @@ def _app(screen: Screen) -> App:
         version=f"{_NAME} {__version__}",
         console=screen.out,
     )
-    commands: tuple[Callable[..., Any], ...] = (upload, generate, status, settle, rescue, probe, sandbox, demo)
-    for command in commands:
+    calls: tuple[Callable[..., Any], ...] = (upload, generate, status, settle, rescue)
+    looks: tuple[Callable[..., Any], ...] = (models, doctor, probe, sandbox, demo)
+    for command in calls + looks:
         app.command(command)
     app.command(batch, help_epilogue=_table(BATCH_MEANINGS))
     return app

@@ -13,9 +13,8 @@ from tests.faults.tally import Tally
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the fault rigs."""
+    """Add the report."""
     parser.addoption("--fault-report", action="store_true", help="say which rows of the fault table were survived")
-    parser.addoption("--long", action="store_true", help="run the fault rigs in their long form")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,1 @@
+"""Rigs that kill whole processes, and hold what they leave to the promise of a batch."""
