@@ -123,7 +123,7 @@ def _child(errand: Errand, reader: Any) -> None:
             point = CrashPoint(errand.crash)
             threading.setprofile(point.seen)
             sys.setprofile(point.seen)
-        code = anyio.run(_carried_out, errand, backend=errand.backend)
+        code = anyio.run(carried_out, errand, backend=errand.backend)
     except BaseException:  # noqa: BLE001 - to be told, whatever it is
         traceback.print_exc()
     finally:
@@ -132,7 +132,8 @@ def _child(errand: Errand, reader: Any) -> None:
         os._exit(code)
 
 
-async def _carried_out(errand: Errand) -> int:
+async def carried_out(errand: Errand) -> int:
+    """Carry out an errand, and return the status that its process ends with."""
     jobs = [
         Job(
             label=f"Song {n}",
