@@ -160,7 +160,7 @@ def sync_directory(directory: Path, system: FileSystem) -> None:
         os.close(descriptor)
 
 
-def make_directory(directory: Path, *, system: FileSystem = FileSystem()) -> None:  # noqa: B008 - a frozen value
+def make_directory(directory: Path, *, system: FileSystem = FileSystem()) -> None:
     """Make a directory, and those above it that are missing, so that they survive a loss of power.
 
     One that is there is synced too: whoever made it may have been killed before that.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from tests.rigs.power_trace import ROOT, Change, Folder, Grow, Names, Nodes, Recording, Resize, Sent, Sync, Write
+from tests.rigs.power_trace import ROOT, Change, Grow, Names, Nodes, Recording, Resize, Sent, Sync, Write
 
 SECTOR = 512
 _ALL_SUBSETS_OF = 6
@@ -75,10 +75,10 @@ class Disk:
     def __attrs_post_init__(self) -> None:
         self._durable, self._latest = _copied(self._recording.before), _copied(self._recording.before)
 
-    def moments(self) -> Iterator[None]:
-        """Go on step by step; power may fail at each."""
-        yield
+    def moments(self) -> Iterator[bool]:
+        """Go on step by step; power may fail at each. Say whether it is the last one before more is certain."""
         for step in self._recording.steps:
+            yield not isinstance(step, Change)
             if isinstance(step, Sent):
                 self.sent |= {step.client_request_id}
             elif isinstance(step, Sync):
@@ -87,7 +87,7 @@ class Disk:
                 self.pending.append(step)
                 self._seen.append(step)
                 _apply(self._latest, step)
-            yield
+        yield True
 
     def _synced(self, sync: Sync) -> None:
         # Told apart as objects: the same change may be made twice.
@@ -106,7 +106,7 @@ class Disk:
             if isinstance(folder, dict):
                 for name, node in folder.items():
                     if node not in self._recording.folders:
-                        yield name, bytes(self._latest.get(node, b""))
+                        yield name, _content(self._latest, node)
 
     def image(self, kept: Sequence[Change]) -> Image:
         """Return what is there if these of the pending changes are."""
@@ -125,11 +125,17 @@ class Disk:
                 yield below, child, None
                 yield from self._walked(nodes, child, f"{below}/")
             else:
-                yield below, child, bytes(nodes.get(child, b""))
+                yield below, child, _content(nodes, child)
 
 
 def _copied(nodes: Nodes, some: Collection[int] | None = None) -> Nodes:
     return {number: node.copy() for number, node in nodes.items() if some is None or number in some}
+
+
+def _content(nodes: Nodes, number: int) -> bytes:
+    file = nodes.get(number, bytearray())
+    assert isinstance(file, bytearray)
+    return bytes(file)
 
 
 def _apply(nodes: Nodes, change: Change) -> None:
@@ -163,12 +169,12 @@ def whole_files(recording: Recording) -> Mapping[str, frozenset[bytes]]:
     whole: dict[str, set[bytes]] = {}
     for name, node in names:
         if node not in recording.folders:
-            whole.setdefault(name, set()).add(bytes(nodes.get(node, b"")))
+            whole.setdefault(name, set()).add(_content(nodes, node))
     return {name: frozenset(found) for name, found in whole.items()}
 
 
 def few(pending: Sequence[Change], dice: random.Random) -> Iterator[Sequence[Change]]:
-    """Yield some of what a disk may have kept: nothing, all but the last, the last torn, the last alone, and chance."""
+    """Yield some of what a disk may have kept: nothing, all, the last alone, lost or torn, and what chance says."""
     yield ()
     yield pending
     if pending:
@@ -180,9 +186,7 @@ def few(pending: Sequence[Change], dice: random.Random) -> Iterator[Sequence[Cha
 
 
 def many(pending: Sequence[Change], dice: random.Random) -> Iterator[Sequence[Change]]:
-    """Yield what a disk may have kept: every choice of a few changes; of many, each one lost, each one alone, and
-    chance; and each one torn, or only as long as it should be.
-    """
+    """Yield much of what a disk may have kept: each change lost, alone, or torn; of a few, all choices."""
     count = len(pending)
     if count <= _ALL_SUBSETS_OF:
         for bits in range(1 << count):
@@ -199,12 +203,7 @@ def many(pending: Sequence[Change], dice: random.Random) -> Iterator[Sequence[Ch
         for torn in _torn(change, dice):
             yield [*pending[:place], torn, *pending[place + 1 :]]
             yield [*pending[:place], torn]
-    for _ in range(min(count, 3)):
-        yield [
-            piece
-            for change in _of_chance(pending, dice)
-            for piece in (dice.choice(list(_torn(change, dice)) or [change]),)
-        ]
+    yield [dice.choice([change, *_torn(change, dice)]) for change in _of_chance(pending, dice)]
 
 
 def _of_chance(pending: Sequence[Change], dice: random.Random) -> Sequence[Change]:

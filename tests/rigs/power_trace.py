@@ -1,6 +1,6 @@
 """What a process does to the files of one directory, and when its requests leave: read from a log of its system calls.
 
-The log is strace's: nothing else sees what SQLite writes. Each call has two moments, when it begins and when it returns.
+The log is strace's: nothing else sees what SQLite writes. Each call has two moments: it begins, and it returns.
 """
 
 import os
@@ -166,7 +166,8 @@ class Recorder:
 
     def recording(self) -> Recording:
         """Wait for the end of strace, which follows that of the process, and return what the process did."""
-        assert self._program is not None and self._reader is not None
+        assert self._program is not None
+        assert self._reader is not None
         self._program.communicate()
         # A request may be charged while it is still being handed over.
         for call in sorted(_calls(self.log), key=lambda each: each.begun if each.is_sending else each.ended):
@@ -324,7 +325,8 @@ class _Reader:
         if not any(map(self._is_inside, call.strings)):
             return None
         source, target = map(self._place, call.strings)
-        assert source is not None and target is not None
+        assert source is not None
+        assert target is not None
         return source, target
 
     def _new(self, where: tuple[int, str], call: _Call) -> int:
