@@ -14,7 +14,7 @@ from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.tokens import PREFIX
 from aiml_music.sandbox import Sandbox
-from tests.rigs.child import ENDED, Errand, carried_out
+from tests.rigs.child import BROKEN, ENDED, Errand, carried_out
 from tests.rigs.contract import Truth, finding, strangers
 from tests.rigs.power_disk import Disk, Image
 
@@ -86,7 +86,11 @@ class Judge:
     def _gone_on(self, owed: Owed, directory: Path) -> Iterator[str]:
         known = len(self.sandbox.requests)
         with redirect_stderr(io.StringIO()) as words:
-            status = anyio.run(carried_out, evolve(self.errand, directory=str(directory)))
+            try:
+                status = anyio.run(carried_out, evolve(self.errand, directory=str(directory)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the image's
+                status = BROKEN
+                words.write(f"{type(error).__name__}: {error}")
         if (status, words.getvalue()) != (ENDED, ""):
             yield f"it does not go on: {words.getvalue()}"
             return
