@@ -171,7 +171,8 @@ def _child(errand: T, work: Callable[[T], Awaitable[int]], reader: Any) -> None:
         os._exit(code)
 
 
-async def _carried_out(errand: Errand) -> int:
+async def carried_out(errand: Errand) -> int:
+    """Carry out an errand, and return the status that its process ends with."""
     jobs = [_job(errand, n) for n in range(errand.jobs)]
     clock = HastyClock() if errand.queued else None
     headers = None if errand.scenario is None else {"x-sandbox-scenario": errand.scenario}
@@ -209,4 +210,4 @@ async def _give_the_word(batch: Batch) -> None:
 
 
 if __name__ == "__main__":
-    main(Errand, _carried_out)
+    main(Errand, carried_out)
