@@ -140,7 +140,7 @@ class CollectingJournal(AttemptJournal):
 
     def __init__(self, ledger: LedgerThread, clock: Clock, *, generation_id: str, **rest: Any) -> None:
         super().__init__(ledger, clock, **rest)
-        self.generation_id = generation_id
+        self.generation_id: str = generation_id
 
     async def intent(self) -> None:
         """Take the turn; its attempt is on record, with its cost.
@@ -149,7 +149,7 @@ class CollectingJournal(AttemptJournal):
             StoppedError: it waited in the queue, and nothing more is to be begun.
         """
         self._on_turn()
-        self.latest = Mark.ACCEPTED
+        self.latest: Mark | None = Mark.ACCEPTED
 
 
 def _text(amount: Decimal | None) -> str | None:
