@@ -11,9 +11,11 @@ from typing import Self
 
 from attrs import define, field
 
-from aiml_music._sansio.errors import LedgerBusyError, LedgerCorruptError, LedgerError
+from aiml_music._sansio.errors import InputError, LedgerBusyError, LedgerCorruptError, LedgerError
 from aiml_music.batch.lock import is_without_locks
+from aiml_music.batch.receipts import read_receipt
 from aiml_music.batch.schema import READABLE, checked_version, migrate
+from aiml_music.batch.tokens import PREFIX
 
 LEDGER_NAME = "ledger.sqlite3"
 
@@ -98,6 +100,8 @@ class LedgerFile:
         """
         with reached(path), told(path):
             identity = _present(path)
+            if not path.stat().st_size and _was_at_work(path.parent):
+                raise corrupt(path, "it is empty, and a batch was carried out here")
             file = cls(path, _connected(path, "rwc"), identity)
             try:
                 # First: a database of somebody else stays as it is, to the mode of its journal.
@@ -240,6 +244,17 @@ def _present(path: Path) -> tuple[int, int]:
     finally:
         os.close(descriptor)
     return _identity(path, found)
+
+
+def _was_at_work(directory: Path) -> bool:
+    """Say whether something lies in a directory that only calls of a batch leave."""
+    return any(directory.glob(f".*.{PREFIX}*")) or any(map(_is_receipt, directory.glob("*.json")))
+
+
+def _is_receipt(path: Path) -> bool:
+    with suppress(InputError):
+        return bool(read_receipt(path).sha256)
+    return False
 
 
 def _identity(path: Path, found: os.stat_result) -> tuple[int, int]:

@@ -1,14 +1,15 @@
 """A new ledger in the place of a damaged one, which is kept: made of what proves itself, and of doubts.
 
-A job is done where its track is there, with the hash that its receipt or the old ledger has. Every other job may have
-been sent, so it is in doubt, whatever the damaged ledger says of it: only the service's books or the user's word have
-it sent again.
+A job is done where its track is there, with the hash that its receipt or the old ledger has. It is accepted where the
+old ledger has an id to collect it by, which costs nothing. Every other job may have been sent, so it is in doubt,
+whatever the damaged ledger says of it: only the service's books or the user's word have it sent again.
 """
 
 import os
 import shlex
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -42,11 +43,13 @@ class Rebuilt:
     Attributes:
         kept: where it is now.
         done: jobs whose track is there.
+        accepted: jobs whose track can be collected.
         in_doubt: all others.
     """
 
     kept: Path
     done: int
+    accepted: int = 0
     in_doubt: int
 
 
@@ -84,10 +87,11 @@ def rebuild(
         known = {plan.key for plan in remains.plans}
         plans = [*remains.plans, *(plan for key, plan in lists.items() if key not in known)]
         with Ledger.open(building) as ledger:
-            done = _Builder(ledger, directory, remains, now).build(plans)
+            ends = _Builder(ledger, directory, remains, now).build(plans)
         kept = _swapped(path, building / LEDGER_NAME, system)
         shutil.rmtree(building, ignore_errors=True)
-    return Rebuilt(kept=kept, done=done, in_doubt=len(plans) - done)
+    done, accepted, in_doubt = (ends[mark] for mark in (Mark.DONE, Mark.ACCEPTED, Mark.IN_DOUBT))
+    return Rebuilt(kept=kept, done=done, accepted=accepted, in_doubt=in_doubt)
 
 
 def _swapped(path: Path, built: Path, system: FileSystem) -> Path:
@@ -127,12 +131,12 @@ class _Builder:
         self._now = now
         self._receipts = {receipt.job_key: receipt for receipt in _receipts(directory) if receipt.job_key is not None}
 
-    def build(self, plans: Iterable[Plan]) -> int:
-        """Write down jobs and what is known of them, and return how many are done."""
+    def build(self, plans: Iterable[Plan]) -> Counter[Mark]:
+        """Write down jobs and what is known of them, and return how many of them end with which mark."""
         # First those whose file has a name: the others get what is free.
         named = sorted(map(self._named, plans), key=lambda plan: plan.name is None)
         self._ledger.add(named, now=self._now)
-        return sum(map(self._settled, named))
+        return Counter(map(self._settled, named))
 
     def _named(self, plan: Plan) -> Plan:
         receipt = self._receipts.get(plan.key)
@@ -142,7 +146,7 @@ class _Builder:
         fits = is_safe(file.stem) and file.suffix == f".{plan.job.audio_format}"
         return evolve(plan, name=file.stem) if fits else plan
 
-    def _settled(self, plan: Plan) -> bool:
+    def _settled(self, plan: Plan) -> Mark:
         record, receipt = self._ledger.job(plan.key), self._receipts.get(plan.key)
         *earlier, latest = self._calls(plan, record.file_name)
         for call in earlier:
@@ -151,15 +155,19 @@ class _Builder:
                 self._ledger.append(plan.key, Mark.PAY_AGAIN, now=self._now, facts={"reason": _LATER})
         track = self._directory / record.file_name
         digest = self._proven(plan, track, receipt)
+        if digest is None and latest.generation_id is not None:
+            self._sent(plan, latest)
+            self._ledger.append(plan.key, Mark.ACCEPTED, now=self._now, facts={"generation_id": latest.generation_id})
+            return Mark.ACCEPTED
         if digest is None:
             self._doubt(plan, latest)
-            return False
+            return Mark.IN_DOUBT
         self._sent(plan, latest)
         facts = {"sha256": digest, "size_bytes": track.stat().st_size, **_facts(receipt)}
         charged = None if receipt is None else receipt.credits_used
         self._ledger.append(plan.key, Mark.RECEIVED, now=self._now, charged=charged, facts=facts)
         self._ledger.append(plan.key, Mark.DONE, now=self._now, facts={"file": record.file_name})
-        return True
+        return Mark.DONE
 
     def _calls(self, plan: Plan, file_name: str) -> list[OldCall]:
         """Return the calls of a job; one at least, which may be that of its hidden files, or of nothing at all."""

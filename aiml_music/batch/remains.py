@@ -6,7 +6,6 @@ only that there was one, which calls it had, and which tracks came of them.
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,14 @@ class OldCall:
     Attributes:
         sent_at: Unix time, or a guess where no mark of it could be read.
         is_free: some mark says that it cost nothing.
+        generation_id: what the service accepted it under, where it did.
     """
 
     attempt: str
     client_request_id: str
     sent_at: float
     is_free: bool = False
+    generation_id: str | None = None
 
 
 @frozen(kw_only=True)
@@ -117,12 +118,14 @@ def _take_calls(
             of.sent_at = row["at"]
         if of is not None and row["mark"] in _NO_COST:
             of.is_free = True
-        if row["mark"] == Mark.RECEIVED and row["job"] in plans:
-            found.hashes.setdefault(plans[row["job"]].key, set()).update(_hashes(row["facts"]))
+        if of is not None and row["mark"] == Mark.ACCEPTED:
+            of.generation_id = _fact(row["facts"], "generation_id")
+        if row["mark"] == Mark.RECEIVED and row["job"] in plans and (digest := _fact(row["facts"], "sha256")):
+            found.hashes.setdefault(plans[row["job"]].key, set()).add(digest)
 
 
-def _hashes(facts: object) -> Iterator[str]:
+def _fact(facts: object, name: str) -> str | None:
     try:
-        yield str(json.loads(str(facts))["sha256"])
+        return str(json.loads(str(facts))[name])
     except (ValueError, TypeError, KeyError):
-        return
+        return None

@@ -71,7 +71,8 @@ def rescue(
         return
     if rebuilt is not None:
         screen.say(f"The ledger was damaged, and is kept as {rebuilt.kept}.")
-        screen.say("In the new one, what proves itself is done. All else may have been sent, and is in doubt.")
+        screen.say("In the new one, what proves itself is done, and what has an id can be collected.")
+        screen.say("All else may have been sent, and is in doubt.")
         screen.say()
     screen.facts(str(directory), facts_of(standing_of(directory)))
     screen.say()

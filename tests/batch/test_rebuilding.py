@@ -224,3 +224,51 @@ async def test_without_links_the_damaged_ledger_is_copied(tmp_path: Path) -> Non
     made = rebuild(tmp_path, planned((one, None) for one in jobs("a")), now=START, system=FileSystem(link=none))
     assert made.kept.read_bytes() == b"\xff" * 20_000
     assert states(tmp_path) == {"a": JobState.DONE}
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["emptied", "removed"])
+async def test_a_ledger_that_is_gone_is_not_begun_anew(tmp_path: Path, *, is_there: bool) -> None:
+    """What lies beside it was paid for: the same list again would pay for it twice."""
+    await lived(tmp_path)
+    (tmp_path / "ledger.sqlite3").unlink()
+    if is_there:
+        (tmp_path / "ledger.sqlite3").touch()
+    async with patient_client(ScriptedTransport()) as client:
+        with pytest.raises(LedgerCorruptError, match="it is empty, and a batch was carried out here"):
+            await carried_out(client, tmp_path, jobs(*LABELS))
+    assert rebuilt(tmp_path, *LABELS).done == 1
+    assert states(tmp_path) == EXPECTED
+
+
+async def test_a_directory_with_files_of_its_user_is_no_batch_yet(tmp_path: Path) -> None:
+    """Neither his JSON nor his hidden files say that anything was paid for."""
+    for name in ("notes.json", "list.json", ".hidden.part"):
+        (tmp_path / name).write_text("[]" if name == "list.json" else "{}")
+    with ScriptedTransport(TRACK) as transport:
+        async with patient_client(transport) as client:
+            await carried_out(client, tmp_path, jobs("a"))
+    assert states(tmp_path) == {"a": JobState.DONE}
+
+
+async def test_a_track_that_was_waiting_says_that_a_batch_was_carried_out(tmp_path: Path) -> None:
+    """Also where no other one was made."""
+    (tmp_path / ".c.mp3.batch-3.ready").write_bytes(b"audio")
+    with pytest.raises(LedgerCorruptError, match="it is empty"):
+        Ledger.open(tmp_path)
+
+
+async def test_what_was_accepted_is_collected_by_what_can_be_read(tmp_path: Path) -> None:
+    """Its id is worth a track: asking after it costs nothing, whatever became of it since."""
+    await lived(tmp_path)
+    with Ledger.open(tmp_path) as ledger:
+        key = records(tmp_path)["d"].key
+        begun(ledger, key, "batch-4")
+        marked(ledger, key, Mark.WIRE)
+        marked(ledger, key, Mark.ACCEPTED, facts={"generation_id": "its-id"})
+    damage_an_index(tmp_path)
+    made = rebuilt(tmp_path)
+    assert (made.done, made.accepted, made.in_doubt) == (1, 1, 2)
+    assert states(tmp_path) == EXPECTED | {"d": JobState.ACCEPTED}
+    with Ledger.observe(tmp_path) as ledger:
+        (mark,) = [entry for entry in ledger.marks(records(tmp_path)["d"].key) if entry.mark is Mark.ACCEPTED]
+    assert mark.facts["generation_id"] == "its-id"
