@@ -116,9 +116,13 @@ class MusicError(Exception):
         self.message = message
         self.__dict__.update(circumstances)
 
+    @property
+    def happened(self) -> str:
+        """What became of the request and the money, in a sentence or two."""
+        return what_happened(self.outcome, self.money, self.operation)
+
     def __str__(self) -> str:
-        happened = what_happened(self.outcome, self.money, self.operation)
-        return " ".join(filter(None, (self.message, happened, self.hint)))
+        return " ".join(filter(None, (self.message, self.happened, self.hint)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, dict(self.__dict__))
@@ -301,3 +305,8 @@ class BudgetExceededError(MusicError):
 
 class SpendBrakeError(MusicError):
     """A batch stopped by itself, because going on would have spent money in vain; the next call was not sent."""
+
+    @property
+    def happened(self) -> str:
+        """What became of the call that would have come next, and where those before it are."""
+        return "The next call was not made, and cost nothing; what those before it cost is in the batch's report."

@@ -87,8 +87,11 @@ class Receipt:
         cost = "cost not stated" if self.credits_used is None else f"{self.credits_used:,} credits"
         if self.usd_spent is not None:
             cost += f" (${self.usd_spent})"
-        tries = "1 attempt" if len(self.attempts) == 1 else f"{len(self.attempts)} attempts"
-        return f"{self.operation} {self.outcome}, {cost}, {tries}, {self.elapsed:.1f} s, {self.client_request_id}"
+        tries = "1 attempt, " if len(self.attempts) == 1 else f"{len(self.attempts)} attempts, "
+        if self.operation is Operation.POLL:
+            # What is only collected was tried by the call that submitted it.
+            tries = ""
+        return f"{self.operation} {self.outcome}, {cost}, {tries}{self.elapsed:.1f} s, {self.client_request_id}"
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from aiml_music._sansio.errors import APIError, MusicError, what_happened
+from aiml_music._sansio.errors import APIError, MusicError
 from aiml_music._sansio.outcome import Outcome
 from aiml_music.cli.exit_codes import ExitCode, exit_code_of
 
@@ -103,7 +103,7 @@ def _fault_of_call(error: MusicError) -> Fault:
         "inference id": error.inference_id,
         "trace id": error.trace_id,
     }
-    happened = what_happened(error.outcome, error.money, error.operation)
+    happened = error.happened
     if isinstance(error.salvage, bytes):
         happened += " What came of the track could not be saved anywhere."
     ours = error.outcome is Outcome.NOT_SENT

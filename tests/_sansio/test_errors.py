@@ -21,6 +21,7 @@ from aiml_music._sansio.errors import (
     NotReadyError,
     NotSentTimeout,
     PayloadError,
+    SpendBrakeError,
     StorageError,
     what_happened,
 )
@@ -132,6 +133,8 @@ def test_every_pair_has_words(outcome: Outcome, money: Money) -> None:
 def test_an_error_says_what_happened_and_what_to_do(kind: type[MusicError]) -> None:
     """The text is the message, then what became of request and money, then the next step."""
     happened = what_happened(Outcome.UNKNOWN, Money.UNKNOWN)
+    if kind is SpendBrakeError:
+        happened = "The next call was not made, and cost nothing; what those before it cost is in the batch's report."
     assert str(full(kind)) == f"It broke. {happened} Look into the log."
 
 

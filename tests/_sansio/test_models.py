@@ -45,11 +45,15 @@ RECEIPT = Receipt(
             "upload completed, cost not stated, 0 attempts, 61.2 s, order:17",
         ),
         (
+            evolve(RECEIPT, operation=Operation.POLL, attempts=()),
+            "poll completed, 63,000 credits ($0.0315), 61.2 s, order:17",
+        ),
+        (
             evolve(RECEIPT, credits_used=None, attempts=RECEIPT.attempts * 2),
             "generate completed, cost not stated ($0.0315), 2 attempts, 61.2 s, order:17",
         ),
     ],
-    ids=["full", "credits", "no cost", "dollars"],
+    ids=["full", "credits", "no cost", "collected", "dollars"],
 )
 def test_a_receipt_reads_as_a_line(receipt: Receipt, words: str) -> None:
     """Printed, a receipt says what was done, what it cost, how often it was tried and how long it took."""
