@@ -20,11 +20,10 @@ from aiml_music._io.publishing import hidden
 from aiml_music._sansio.batch.brake import Brake, Pause
 from aiml_music._sansio.batch.budget import Budget
 from aiml_music._sansio.batch.records import JobRecord
-from aiml_music._sansio.batch.repeats import after_failure, closing
+from aiml_music._sansio.batch.repeats import after_failure, closing, stated_charge
 from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import BudgetExceededError, LedgerError, MusicError, SpendBrakeError
 from aiml_music._sansio.models import Track
-from aiml_music._sansio.outcome import Money
 from aiml_music._sansio.ports import Clock
 from aiml_music.batch.attempt_journal import AttemptJournal, CollectingJournal, StoppedError
 from aiml_music.batch.ledger import Ledger
@@ -227,7 +226,7 @@ class Run:
             error: how it ended; None is a cancellation.
         """
         ready = hidden(self._workplace.directory / record.file_name, journal.attempt, "ready")
-        charged = None if error is None or journal.latest is not Mark.ACCEPTED else _charged(error)
+        charged = stated_charge(journal.latest, error)
         try:
             # Whoever stops a batch loses no verdict by it.
             with anyio.CancelScope(shield=True):
@@ -314,11 +313,6 @@ def _acceptance(record: JobRecord, ledger: Ledger) -> _Acceptance:
     latest = ledger.attempts(record.key)[-1]
     mark = next(mark for mark in reversed(ledger.marks(record.key)) if mark.mark is Mark.ACCEPTED)
     return _Acceptance(latest.attempt, latest.client_request_id, str(mark.facts["generation_id"]))
-
-
-def _charged(error: MusicError) -> int | None:
-    """Return what the service says of the cost of a generation that failed; a zero only as the price of nothing."""
-    return 0 if error.money is Money.NO else error.credits_used or None
 
 
 def _missing(page: list[JobRecord], directory: Path) -> set[str]:

@@ -80,6 +80,19 @@ def closing(latest: Mark | None, error: MusicError | None, *, is_ready: bool) ->
     return (Mark.IN_DOUBT,) if error is None else verdict(error)
 
 
+def stated_charge(latest: Mark | None, error: MusicError | None) -> int | None:
+    """Return what the service says of the cost of a generation that was accepted and failed; None is that it does not.
+
+    Args:
+        latest: as for `closing`.
+        error: as for `closing`.
+    """
+    if error is None or latest is not Mark.ACCEPTED:
+        return None
+    # A zero is a charge that is not stated yet, but as the price of nothing.
+    return 0 if error.money is Money.NO else error.credits_used or None
+
+
 def _of_accepted(error: MusicError) -> tuple[Mark, ...]:
     """Return the marks after a generation that was accepted: only the service's own word ends it."""
     if isinstance(error, ResultGoneError):

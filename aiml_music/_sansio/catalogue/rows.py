@@ -8,8 +8,8 @@ from aiml_music._sansio.catalogue.model import AudioWords, Field, FieldKind, Mod
 
 UPLOAD_PATH = "/v2/generate/audio/minimax/upload"
 _MB = 1_000_000
+# MiniMax's links to finished tracks end a day after they were made.
 _DAY_SECONDS = 24 * 3600.0
-# Its provider's links to finished tracks end a day after they were made.
 _MINIMAX_RATE = AudioWords(rate_word="audio_sample_rate")
 
 MUSIC_01 = Model(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aiml_music._sansio.batch.repeats import POLICY, Next, after_failure, closing, verdict
+from aiml_music._sansio.batch.repeats import POLICY, Next, after_failure, closing, stated_charge, verdict
 from aiml_music._sansio.batch.states import IllegalTransitionError, Mark, fold
 from aiml_music._sansio.errors import (
     APIError,
@@ -160,3 +160,21 @@ def test_what_was_accepted_ends_by_the_word_of_the_service_alone(error: MusicErr
     made = closing(Mark.ACCEPTED, error, is_ready=False)
     assert [*made] == marks
     fold([Mark.PLANNED, Mark.INTENT, Mark.WIRE, Mark.ACCEPTED, *made])
+
+
+@pytest.mark.parametrize(
+    ("latest", "error", "charged"),
+    [
+        (Mark.ACCEPTED, ContentRefusedError("failed", **REFUSED), 0),
+        (Mark.ACCEPTED, APIError("failed", outcome=Outcome.REJECTED, money=Money.YES, credits_used=9), 9),
+        (Mark.ACCEPTED, APIError("failed", outcome=Outcome.REJECTED, money=Money.UNKNOWN, credits_used=0), None),
+        (Mark.ACCEPTED, NOT_READY, None),
+        (Mark.ACCEPTED, None, None),
+        (Mark.WIRE, ContentRefusedError("failed", **REFUSED), None),
+    ],
+)
+def test_what_a_failed_generation_cost_is_what_the_service_says(
+    latest: Mark, error: MusicError | None, charged: int | None
+) -> None:
+    """A zero counts only as the price of nothing; of what was never accepted, its own answer tells."""
+    assert stated_charge(latest, error) == charged
