@@ -199,11 +199,7 @@ class Loopback:
 
     def serve(self, listener: socket.socket) -> None:
         """Accept until the listener closes."""
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
+        while (connection := _accepted(listener)) is not None:
             with self._gone:
                 script = self.scripts[min(self.connections, len(self.scripts) - 1)]
                 self.connections += 1
@@ -247,6 +243,19 @@ class Loopback:
             self.requests.append(_read_request(connection))
         for step in script:
             step.play(connection)
+
+
+def _accepted(listener: socket.socket) -> socket.socket | None:
+    """Return the next connection, or none once the listener is closed."""
+    never = threading.Event()
+    while True:
+        try:
+            return listener.accept()[0]
+        except OSError as error:
+            # A test may have taken the last descriptor from this process, and gives it back.
+            if error.errno != errno.EMFILE:
+                return None
+            never.wait(0.001)
 
 
 def _hung_up(connection: socket.socket) -> bool:
