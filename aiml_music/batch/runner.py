@@ -75,7 +75,7 @@ class Run:
         told: where outcomes go.
 
     Attributes:
-        halt: why nothing more is sent; None while there is no reason.
+        halt: why nothing more is paid for; None while there is no reason.
         under_way: the jobs whose call has its turn, by their keys.
     """
 
@@ -122,9 +122,10 @@ class Run:
         elif record.state is not JobState.PLANNED:
             self._tell(record, record.state, is_missing=record.key in missing)
             return
+        collects = record.state is JobState.ACCEPTED
         await slots.acquire()
-        await self._rested()
-        if self._stopped:
+        await self._rested(collects=collects)
+        if self._is_over(collects=collects):
             slots.release()
             return
         group.start_soon(self._job, record, slots)
@@ -168,25 +169,25 @@ class Run:
             self._rest_until = max(self._rest_until, clock.monotonic() + following.rest)
         if following.repeat is None:
             return False
-        await self._sleep_until(clock.monotonic() + following.repeat)
-        await self._rested()
-        return not self._stopped
+        await self._sleep_until(clock.monotonic() + following.repeat, collects=False)
+        await self._rested(collects=False)
+        return not self._is_over(collects=False)
 
     async def _attempt(self, record: JobRecord) -> Track:
-        known = self._known(record, attempt=fresh(), client_request_id=str(uuid.uuid4()))
+        known = self._known(record, attempt=fresh(), client_request_id=str(uuid.uuid4()), collects=False)
         journal = AttemptJournal(self._workplace.ledger, self._workplace.clock, **known)
         return await self._judged(record, journal, self._workplace.make(record, journal))
 
     async def _collect(self, record: JobRecord) -> Track:
         """Go on with the attempt that an earlier run paid for."""
         found = await self._workplace.ledger.do(partial(_acceptance, record))
-        known = self._known(record, attempt=found.attempt, client_request_id=found.client_request_id)
+        known = self._known(record, attempt=found.attempt, client_request_id=found.client_request_id, collects=True)
         journal = CollectingJournal(
             self._workplace.ledger, self._workplace.clock, generation_id=found.generation_id, **known
         )
         return await self._judged(record, journal, self._workplace.collect(record, journal))
 
-    def _known(self, record: JobRecord, *, attempt: str, client_request_id: str) -> dict[str, Any]:
+    def _known(self, record: JobRecord, *, attempt: str, client_request_id: str, collects: bool) -> dict[str, Any]:
         return {
             "key": record.key,
             "model": record.job.model,
@@ -194,7 +195,7 @@ class Run:
             "client_request_id": client_request_id,
             "cost": record.cost,
             "budget": self._workplace.budget,
-            "on_turn": partial(self._begin, record),
+            "on_turn": partial(self._begin, record, collects=collects),
         }
 
     async def _judged(self, record: JobRecord, journal: AttemptJournal, track: Awaitable[Track]) -> Track:
@@ -211,9 +212,13 @@ class Run:
         finally:
             self.under_way.pop(record.key, None)
 
-    def _begin(self, record: JobRecord) -> None:
+    def _is_over(self, *, collects: bool) -> bool:
+        """Say whether nothing of a kind is begun any more: what only collects costs nothing, and no budget ends it."""
+        return self._stopped or (self.halt is not None and not collects)
+
+    def _begin(self, record: JobRecord, *, collects: bool) -> None:
         """Let a call that has its turn be made, unless the batch was stopped while it waited."""
-        if self._stopped:
+        if self._is_over(collects=collects):
             raise StoppedError("The batch was stopped before this call was made.")
         self.under_way[record.key] = record
 
@@ -251,21 +256,22 @@ class Run:
         elif isinstance(error, LedgerError) and str(error) != str(self.halt):
             # Only one of them is raised, and each may name a track of its own.
             self.halt.add_note(f"And at the same time: {error}")
-        self.stop()
+        if not isinstance(error, BudgetExceededError):
+            self.stop()
 
     def _noted(self, error: MusicError | None) -> None:
         self._brake = self._brake.after(error)
         if self._brake.pause is not None:
             self._halt(_braked(self._brake.pause, error))
 
-    async def _rested(self) -> None:
-        while not self._stopped and self._rest_until > self._workplace.clock.monotonic():
-            await self._sleep_until(self._rest_until)
+    async def _rested(self, *, collects: bool) -> None:
+        while not self._is_over(collects=collects) and self._rest_until > self._workplace.clock.monotonic():
+            await self._sleep_until(self._rest_until, collects=collects)
 
-    async def _sleep_until(self, moment: float) -> None:
+    async def _sleep_until(self, moment: float, *, collects: bool) -> None:
         """Sleep a second at a time: a stop may come from any thread, and is not to wait for a service that is busy."""
         clock = self._workplace.clock
-        while not self._stopped and (left := moment - clock.monotonic()) > 0:
+        while not self._is_over(collects=collects) and (left := moment - clock.monotonic()) > 0:
             await clock.sleep(min(left, _LONGEST_SLEEP))
 
     def _tell(
