@@ -6,7 +6,9 @@ library on this side can hide what the other side did. What the service would sa
 
 import contextlib
 import errno
+import itertools
 import json
+import os
 import socket
 import ssl
 import struct
@@ -15,6 +17,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
+
+# Below the ports that systems give away, and a part of them for each process of a run.
+_PORTS_OF_EACH = 1000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST_PORT = 20_000 + _WORKER % 12 * _PORTS_OF_EACH
+_PORTS = itertools.cycle(range(_FIRST_PORT, _FIRST_PORT + _PORTS_OF_EACH))
 
 # Nothing here waits longer for a client, whatever a test got wrong.
 _PATIENCE = 20.0
@@ -310,10 +318,14 @@ def _more(connection: socket.socket) -> bytes:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a port that nothing listens on, and that no system gives to whoever asks for any.
+
+    So no server of a test in another process comes to listen there while this one is to be refused.
+    """
+    while True:
+        port = next(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from aiml_music.sandbox import PortTakenError, RunningSandbox, Sandbox, Settings, running, serve
+from tests.loopback import free_port
 from tests.sandbox.conftest import GENERATE, UPLOAD, dial, settle
 from tests.sandbox.queues import PLAIN, Body
 
@@ -141,8 +142,7 @@ def test_serve_ends_with_ctrl_c() -> None:
 
 def test_serve_needs_nobody_to_tell() -> None:
     """Whoever knows the port finds it there."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     def visit() -> None:
         for _ in range(200_000):
