@@ -60,8 +60,8 @@ def _is_public(address: IpAddress) -> bool:
     if address in _NAT64 or address in _MAPPED:
         # An IPv4 address in other clothes: in a network without IPv4, every host that has no other one has such a one.
         return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    carried = (address.sixtofour, *(address.teredo or ()))
-    return address.is_global and not address.is_multicast and all(_is_public(one) for one in carried if one is not None)
+    # Of 6to4, which hardly anybody uses any more and which may lead anywhere, Python's versions think differently.
+    return address.is_global and not address.is_multicast and address.sixtofour is None
 
 
 class RefusedAddressError(ValueError):
