@@ -4,6 +4,7 @@ What is looked for, and what it proves, is decided in `_sansio.settlement`. Noth
 """
 
 import math
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from attrs import evolve, frozen
@@ -31,11 +32,10 @@ async def settle(
     timeout: TimeoutInput | Unset,
 ) -> Settlement:
     """Look a call up; see `AsyncMusicClient.settle`."""
-    limit = options.timeouts_for_generate().total
     search = Search(
         client_request_id=wire.check_client_request_id(client_request_id),
         sent_at=settlement.check_sent_at(sent_at),
-        lasted=math.inf if limit is None else limit,
+        lasted=_longest(options),
         model=model,
         attempts=settlement.check_attempts(attempts),
     )
@@ -53,37 +53,82 @@ async def settle(
         await clock.sleep(pause)
 
 
+async def look_up_each(
+    session: Session, options: Options, searches: Collection[Search]
+) -> dict[str, Settlement | MusicError]:
+    """Look calls up once, and read what the log has of the same time only once for all of them.
+
+    Args:
+        session: where to send.
+        options: of the client; its limit of time is how long each call may have lasted.
+        searches: what to look for.
+
+    Returns:
+        what became of each call, by its id; an error where the books could not be read.
+    """
+    answers: dict[str, Settlement | MusicError] = {}
+    for group in settlement.together([evolve(search, lasted=_longest(options)) for search in searches]):
+        answers |= await _read_together(session, options, group)
+    return answers
+
+
+def _longest(options: Options) -> float:
+    limit = options.timeouts_for_generate().total
+    return math.inf if limit is None else limit
+
+
+async def _read_together(
+    session: Session, options: Options, group: Sequence[Search]
+) -> dict[str, Settlement | MusicError]:
+    # Each page has the whole limit of time: there are as many as a batch has calls, and more.
+    look = _Look(session, options, options.timeouts_for_read())
+    answers: dict[str, Settlement | MusicError] = {}
+    try:
+        found = await look.findings(group)
+        for search in group:
+            known = found[search.client_request_id]
+            # The log of a long time may be too long, where that of one call is not.
+            alone = len(group) > 1 and known.is_cut_short
+            answers[search.client_request_id] = await (
+                look.settlement_of(search) if alone else look.meaning(search, known)
+            )
+    except MusicError as error:
+        return {**dict.fromkeys((search.client_request_id for search in group), error), **answers}
+    return answers
+
+
 @frozen
 class _Look:
-    """One look into the books, within one limit of time."""
+    """One look into the books, within one limit of time from when it began; without that, each page has the limit."""
 
     _session: Session
     _options: Options
     _timeouts: Timeouts
-    _began: float
+    _began: float | None = None
 
     async def settlement_of(self, search: Search) -> Settlement:
-        try:
-            found = await self._findings(search)
-        except NotFoundError:
-            found = Findings(has_log=False)
+        found = await self.findings([search])
+        return await self.meaning(search, found[search.client_request_id])
+
+    async def meaning(self, search: Search, found: Findings) -> Settlement:
         now = datetime.fromtimestamp(self._session.clock.time(), UTC)
         charge = None if found.wanted_charge is None else await self._charge(search, found.wanted_charge, now)
         return settlement.settled(search, found, charge, now=now)
 
-    async def _findings(self, search: Search) -> Findings:
-        """Read the usage log until a charge is proven, or to its end."""
-        rows: tuple[Row, ...] = ()
+    async def findings(self, searches: Collection[Search]) -> dict[str, Findings]:
+        """Read the usage log until a charge is proven for each call, or to its end."""
+        found = {search.client_request_id: Findings(is_whole=False) for search in searches}
         read = 0
-        while read < MOST_ROWS:
-            page = await self._page(LOGS_PATH, search.logs_query(read), before=read)
-            read += page.size
-            # A new row above pushes the last ones of a page onto the next: none counts twice.
-            rows += tuple(row for row in settlement.rows_of(page, search.client_request_id) if row not in rows)
-            found = Findings(rows=rows, rows_read=read, is_whole=not page.has_more)
-            if found.is_paid or not page.has_more:
-                return found
-        return Findings(rows=rows, rows_read=read, is_whole=False)
+        try:
+            while read < MOST_ROWS:
+                page = await self._page(LOGS_PATH, settlement.logs_query(searches, read), before=read)
+                read += page.size
+                found = {call: each.after(page, call) for call, each in found.items()}
+                if not page.has_more or all(each.is_paid for each in found.values()):
+                    break
+        except NotFoundError:
+            return dict.fromkeys(found, Findings(has_log=False))
+        return found
 
     async def _charge(self, search: Search, inference_id: str, now: datetime) -> Row | None:
         """Return the charge for a piece of work; None where there is none, or the ledger cannot be read."""
@@ -114,7 +159,7 @@ class _Look:
 
     def _time_left(self) -> Timeouts:
         total = self._timeouts.total
-        if total is None:
+        if total is None or self._began is None:
             return self._timeouts
         # A limit that has run out must still be one: the call itself then says so.
         return evolve(self._timeouts, total=max(total - (self._session.clock.monotonic() - self._began), 0.001))

@@ -6,9 +6,10 @@ pays nothing a second time: only a row that says `failed` at no cost makes a cal
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from attrs import frozen
@@ -114,25 +115,55 @@ class Search:
     model: str | None = None
     attempts: int = 1
 
-    def logs_query(self, offset: int) -> Query:
-        """Return the query for a page of the usage log."""
-        model = () if self.model is None else (("model", self.model),)
-        return (*self._window(), *model, ("limit", str(PAGE_ROWS)), ("offset", str(offset)))
-
-    def _window(self) -> Query:
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """From when to when its row may be dated; None where it is not known when the call was sent."""
         if self.sent_at is None:
-            return (("period", f"{_RECENT.days}d"),)
+            return None
         start = self.sent_at - _MARGIN
         # Capped as a number first: a call without a limit of time may have lasted longer than a calendar has days.
         lasted = timedelta(seconds=min(self.lasted, _LONGEST.total_seconds()))
-        end = min(self.sent_at + lasted + _MARGIN, start + _LONGEST)
-        return (("start", _iso(start)), ("end", _iso(end)))
+        return start, min(self.sent_at + lasted + _MARGIN, start + _LONGEST)
 
     def charges_query(self, now: datetime, cursor: str | None) -> Query:
         """Return the query for a page of the billing ledger."""
         begin = now - _RECENT if self.sent_at is None else self.sent_at - _MARGIN
         place = () if cursor is None else (("cursor", cursor),)
         return (("direction", "CHARGE"), ("from", _iso(begin)), ("limit", str(PAGE_ROWS)), *place)
+
+
+def together(searches: Collection[Search]) -> list[tuple[Search, ...]]:
+    """Return searches in groups that one reading of the usage log serves: as spans overlap, or none has one."""
+    dated = sorted(((search.span, search) for search in searches if search.span is not None), key=itemgetter(0))
+    undated = tuple(search for search in searches if search.span is None)
+    groups: list[list[Search]] = []
+    start = end = datetime.min.replace(tzinfo=UTC)
+    for (begins, ends), search in dated:
+        if begins > end or ends - start > _LONGEST:
+            groups.append([])
+            start = end = begins
+        groups[-1].append(search)
+        end = max(end, ends)
+    return [*map(tuple, groups), *([undated] if undated else [])]
+
+
+def logs_query(searches: Collection[Search], offset: int) -> Query:
+    """Return the query for a page of the usage log.
+
+    Args:
+        searches: what is looked for there, all of one group of `together`.
+        offset: how many rows came on earlier pages.
+    """
+    models = {search.model for search in searches}
+    named = () if None in models else tuple(("model", model) for model in sorted(filter(None, models)))
+    return (*_window(searches), *named, ("limit", str(PAGE_ROWS)), ("offset", str(offset)))
+
+
+def _window(searches: Collection[Search]) -> Query:
+    spans = [search.span for search in searches if search.span is not None]
+    if not spans:
+        return (("period", f"{_RECENT.days}d"),)
+    return (("start", _iso(min(start for start, _ in spans))), ("end", _iso(max(end for _, end in spans))))
 
 
 def _iso(moment: datetime) -> str:
@@ -242,10 +273,21 @@ class Findings:
     is_whole: bool = True
     has_log: bool = True
 
+    def after(self, page: Page, client_request_id: str) -> "Findings":
+        """Return what is found once another page was read as well."""
+        # A new row above pushes the last ones of a page onto the next: none counts twice.
+        new = tuple(row for row in rows_of(page, client_request_id) if row not in self.rows)
+        return Findings(rows=(*self.rows, *new), rows_read=self.rows_read + page.size, is_whole=not page.has_more)
+
     @property
     def is_paid(self) -> bool:
         """Whether a charge is proven, which no other row can change."""
         return any(judge(row) is SettlementVerdict.PAID for row in self.rows)
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether rows were left unread that could say more."""
+        return not self.is_whole and not self.is_paid
 
     @property
     def decisive(self) -> Row | None:
@@ -298,7 +340,7 @@ def settled(search: Search, found: Findings, transaction: Row | None, *, now: da
 def _verdict(search: Search, found: Findings, transaction: Row | None) -> tuple[SettlementVerdict, str]:
     if found.is_paid or transaction is not None:
         return SettlementVerdict.PAID, "The track cannot be fetched again; to make it anew is to pay again."
-    if not found.is_whole:
+    if found.is_cut_short:
         return SettlementVerdict.UNSETTLED, (
             f"The log was read no further than {found.rows_read:,} rows: say with sent_at= when the call was sent."
         )

@@ -17,7 +17,7 @@ import anyio.to_thread
 from attrs import frozen
 
 from aiml_music._calls.session import Session
-from aiml_music._calls.settling import settle
+from aiml_music._calls.settling import look_up_each
 from aiml_music._io.background import start_detached
 from aiml_music._io.publishing import make_directory
 from aiml_music._sansio.batch.budget import Budget
@@ -26,8 +26,7 @@ from aiml_music._sansio.batch.records import AttemptRecord, JobRecord, Totals
 from aiml_music._sansio.batch.states import JobState
 from aiml_music._sansio.concurrency import MOST
 from aiml_music._sansio.errors import LedgerError, MusicError
-from aiml_music._sansio.models import Settlement
-from aiml_music._sansio.options import UNSET, Options, check_concurrency
+from aiml_music._sansio.options import Options, check_concurrency
 from aiml_music.batch.folder import Folder, write_missing_receipts
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
@@ -216,7 +215,8 @@ class Batch:
             InputError: `wait` is no number of seconds.
             LedgerError: the ledger cannot be read or written.
         """
-        settler = Settler(self._opened, self._looked_up, self._session.clock)
+        look = partial(look_up_each, self._session, self._options)
+        settler = Settler(self._opened, look, self._session.clock)
         return await settler.settle(wait=wait, absent_is_unpaid=absent_is_unpaid)
 
     async def pay_again(self, label_or_key: str, *, reason: str) -> JobRecord:
@@ -235,18 +235,6 @@ class Batch:
         """
         now = self._session.clock.time()
         return await self._opened.do(lambda ledger: send_again(ledger, label_or_key, reason=reason, now=now))
-
-    async def _looked_up(self, client_request_id: str, sent_at: float, model: str | None) -> Settlement:
-        return await settle(
-            self._session,
-            self._options,
-            client_request_id,
-            sent_at=sent_at,
-            model=model,
-            attempts=1,
-            wait=None,
-            timeout=UNSET,
-        )
 
     def _open(self) -> Ledger:
         now = self._session.clock.time

@@ -1,9 +1,9 @@
 """Calls of a batch that are in doubt, asked after in the service's own books, and the user's word to send a job again.
 
-Nothing but GET is sent from here. What the books say of a call goes into the ledger before the next one is asked after.
+Nothing but GET is sent from here.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from attrs import frozen
@@ -14,14 +14,16 @@ from aiml_music._sansio.batch.states import JobState, Mark
 from aiml_music._sansio.errors import InputError, MusicError
 from aiml_music._sansio.models import Settlement, SettlementVerdict
 from aiml_music._sansio.ports import Clock
-from aiml_music._sansio.settlement import check_wait, next_look
+from aiml_music._sansio.settlement import Search, check_sent_at, check_wait, next_look
 from aiml_music.batch.ledger import Ledger
 from aiml_music.batch.ledger_thread import LedgerThread
 from aiml_music.batch.stories import is_missing
 
-Look = Callable[[str, float, str | None], Awaitable[Settlement]]
-"""Looks a call up once: by its id, when it was sent, and its model, where only rows of that one count."""
+Answers = Mapping[str, Settlement | MusicError]
+"""What became of calls, by their ids, or why that could not be looked up."""
 
+Look = Callable[[Sequence[Search]], Awaitable[Answers]]
+"""Looks calls up once."""
 
 _OF_EARLIER = {Mark.PAID: Mark.EARLIER_PAID, Mark.UNPAID: Mark.EARLIER_UNPAID}
 
@@ -66,6 +68,10 @@ class Doubt:
     client_request_id: str
     sent_at: float
 
+    def search(self, model: str | None) -> Search:
+        """Return what to look for in the books, among the rows of a model or, with None, of any."""
+        return Search(client_request_id=self.client_request_id, sent_at=check_sent_at(self.sent_at), model=model)
+
     def is_earlier(self, record: JobRecord) -> bool:
         """Say whether its job, as it stands now, was sent again meanwhile, or is to be."""
         return record.state is not JobState.IN_DOUBT or record.attempt != self.attempt
@@ -85,38 +91,42 @@ class Settler:
         began = self._clock.monotonic()
         found: dict[str, JobSettlement] = {}
         while True:
-            for doubt in await self._ledger.do(in_doubt):
-                found[doubt.client_request_id] = await self._settled(doubt, absent_is_unpaid=absent_is_unpaid)
+            doubts = await self._ledger.do(in_doubt)
+            answers = await self._looked_up(doubts)
+            for doubt in doubts:
+                answer = answers[doubt.client_request_id]
+                found[doubt.client_request_id] = await self._settled(doubt, answer, absent_is_unpaid=absent_is_unpaid)
             is_open = any(job.in_doubt for job in found.values())
             pause = next_look(self._clock.monotonic() - began, wait) if is_open and wait is not None else None
             if pause is None:
                 return list(found.values())
             await self._clock.sleep(pause)
 
-    async def _settled(self, doubt: Doubt, *, absent_is_unpaid: bool) -> JobSettlement:
+    async def _settled(self, doubt: Doubt, answer: Settlement | MusicError, *, absent_is_unpaid: bool) -> JobSettlement:
         record = doubt.record
         settled = partial(JobSettlement, label=record.label, key=record.key, client_request_id=doubt.client_request_id)
-        try:
-            settlement = await self._looked_up(doubt)
-        except MusicError as error:
-            return settled(state=record.state, in_doubt=True, is_earlier=doubt.is_earlier(record), error=error)
-        meaning = finding(settlement, sent_at=doubt.sent_at, absent_is_unpaid=absent_is_unpaid)
+        if isinstance(answer, MusicError):
+            return settled(state=record.state, in_doubt=True, is_earlier=doubt.is_earlier(record), error=answer)
+        meaning = finding(answer, sent_at=doubt.sent_at, absent_is_unpaid=absent_is_unpaid)
         after = await self._ledger.do(partial(_noted, doubt, meaning, self._clock.time()))
         return settled(
             state=after.state,
             in_doubt=meaning.mark is Mark.SOUGHT,
             # By the books, a job leaves its doubt as well; only what was sent again before that is earlier.
             is_earlier=after.was_sent_again,
-            settlement=settlement,
+            settlement=answer,
             probably_never_arrived=meaning.is_absent,
         )
 
-    async def _looked_up(self, doubt: Doubt) -> Settlement:
-        found = await self._look(doubt.client_request_id, doubt.sent_at, doubt.record.job.model)
-        if found.verdict is SettlementVerdict.NOT_SEEN:
-            # A log may spell a model in its own way, and what is absent must be so by whatever name.
-            return await self._look(doubt.client_request_id, doubt.sent_at, None)
-        return found
+    async def _looked_up(self, doubts: Sequence[Doubt]) -> Answers:
+        found = await self._look([doubt.search(doubt.record.job.model) for doubt in doubts])
+        # A log may spell a model in its own way, and what is absent must be so by whatever name.
+        absent = [doubt.search(None) for doubt in doubts if _is_absent(found[doubt.client_request_id])]
+        return {**found, **await self._look(absent)}
+
+
+def _is_absent(answer: Settlement | MusicError) -> bool:
+    return isinstance(answer, Settlement) and answer.verdict is SettlementVerdict.NOT_SEEN
 
 
 def in_doubt(ledger: Ledger) -> list[Doubt]:

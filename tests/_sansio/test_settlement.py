@@ -23,11 +23,13 @@ from aiml_music._sansio.settlement import (
     check_sent_at,
     check_wait,
     judge,
+    logs_query,
     next_look,
     read_cost,
     read_page,
     rows_of,
     settled,
+    together,
 )
 
 NOW = datetime(2026, 8, 20, 12, 0, 0, tzinfo=UTC)
@@ -277,7 +279,7 @@ def test_no_list_is_not_an_empty_list(document: dict[str, Any]) -> None:
 
 def test_without_a_moment_the_last_days_are_searched() -> None:
     """The window then moves with the service's own clock."""
-    assert SEARCH.logs_query(200) == (("period", "7d"), ("limit", "100"), ("offset", "200"))
+    assert logs_query([SEARCH], 200) == (("period", "7d"), ("limit", "100"), ("offset", "200"))
     charges = dict(SEARCH.charges_query(NOW, "abc="))
     assert charges == {"direction": "CHARGE", "from": "2026-08-13T12:00:00Z", "limit": "100", "cursor": "abc="}
 
@@ -285,7 +287,7 @@ def test_without_a_moment_the_last_days_are_searched() -> None:
 def test_with_a_moment_an_hour_around_the_call_is_searched() -> None:
     """The window reaches from an hour before the call to an hour after its limit of time."""
     search = Search(client_request_id="a", sent_at=NOW, lasted=600, model="music-01")
-    query = parse_qs(urlencode(search.logs_query(0)))
+    query = parse_qs(urlencode(logs_query([search], 0)))
     assert query["start"] == ["2026-08-20T11:00:00Z"]
     assert query["end"] == ["2026-08-20T13:10:00Z"]
     assert query["model"] == ["music-01"]
@@ -295,8 +297,47 @@ def test_with_a_moment_an_hour_around_the_call_is_searched() -> None:
 @pytest.mark.parametrize("lasted", [1e7, 1e300, math.inf])
 def test_no_window_exceeds_what_the_service_takes(lasted: float) -> None:
     """92 days is the longest."""
-    query = dict(Search(client_request_id="a", sent_at=NOW, lasted=lasted).logs_query(0))
+    query = dict(logs_query([Search(client_request_id="a", sent_at=NOW, lasted=lasted)], 0))
     assert (query["start"], query["end"]) == ("2026-08-20T11:00:00Z", "2026-11-20T11:00:00Z")
+
+
+def at(hours: float, **changes: Any) -> Search:
+    return Search(**{"client_request_id": f"at {hours}", "sent_at": NOW + timedelta(hours=hours), **changes})
+
+
+UNDATED = (SEARCH, Search(client_request_id="b"))
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("searches", "groups"),
+    [
+        ([], []),
+        ([SEARCH], [1]),
+        ([at(0), at(2), at(1)], [3]),
+        ([at(0), at(2.2)], [1, 1]),
+        ([at(0), at(2), at(4), at(30), at(31)], [3, 2]),
+        ([at(0), at(0), *UNDATED], [2, 2]),
+        ([at(0, lasted=60 * DAY), at(20 * 24, lasted=60 * DAY)], [2]),
+        ([at(0, lasted=60 * DAY), at(40 * 24, lasted=60 * DAY)], [1, 1]),
+        ([at(0, lasted=90 * DAY), at(1, lasted=60), at(91 * 24, lasted=60)], [2, 1]),
+    ],
+)
+def test_what_lies_close_is_read_together(searches: list[Search], groups: list[int]) -> None:
+    """One reading covers nothing that none of its calls needs, and no more than the service takes."""
+    found = together(searches)
+    assert [len(group) for group in found] == groups
+    assert sorted(each.client_request_id for group in found for each in group) == sorted(
+        each.client_request_id for each in searches
+    )
+
+
+def test_one_query_serves_several() -> None:
+    """It spans them all, and names each of their models once; one without a model wants every row."""
+    query = parse_qs(urlencode(logs_query([at(1, model="b"), at(0, model="a"), at(1, model="a")], 0)))
+    assert (query["start"], query["end"]) == (["2026-08-20T11:00:00Z"], ["2026-08-20T14:10:00Z"])
+    assert query["model"] == ["a", "b"]
+    assert "model" not in dict(logs_query([at(0, model="a"), at(0)], 0))
 
 
 @pytest.mark.parametrize(

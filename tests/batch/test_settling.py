@@ -1,7 +1,8 @@
 """Doubts of a batch settled from the service's books, by GET alone, and the user's word to send a job again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,19 +13,23 @@ from aiml_music import (
     JobState,
     MusicClient,
     ServerError,
-    Settlement,
     SettlementVerdict,
 )
+from aiml_music._calls.settling import look_up_each
 from aiml_music._sansio.batch.budget import Balance
 from aiml_music._sansio.batch.job import Plan
 from aiml_music._sansio.batch.settling import NEVER_ARRIVED, word_for
 from aiml_music._sansio.batch.states import IllegalTransitionError, Mark
+from aiml_music._sansio.settlement import Search
 from aiml_music.batch.ledger import Ledger
-from aiml_music.batch.settling import Settler
+from aiml_music.batch.settling import Answers, Settler
 from aiml_music.sandbox import RunningSandbox, Sandbox, Settings, running
 from aiml_music.testing import FakeClock
+from tests.answers import answer, envelope
 from tests.batch.batches import START, carried_out, job, records
 from tests.batch.ledgers import begun, filled, marked
+from tests.calls import client_of as loopback_client
+from tests.loopback import loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -122,9 +127,11 @@ async def test_where_there_are_no_books_nothing_is_absent(
 async def test_one_look_that_fails_leaves_the_others_their_answer(
     server: RunningSandbox, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """The job stays as it was, its error is told, and the next one is looked up."""
+    """The job stays as it was, its error is told, and one of another day is looked up."""
     async with client_of(server, clock) as client:
-        await lose(client, server, tmp_path, one="gateway_drop", two="gateway_drop")
+        await lose(client, server, tmp_path, one="gateway_drop")
+        clock.pass_by(24 * 3600)
+        await lose(client, server, tmp_path, two="gateway_drop")
         server.sandbox.use_log_fault("down", uses=1)
         async with client.batch(tmp_path) as batch:
             one, two = await batch.settle()
@@ -133,10 +140,57 @@ async def test_one_look_that_fails_leaves_the_others_their_answer(
     assert facts_of(tmp_path, "one").keys() >= {"problem"}
 
 
+def doubtful(directory: Path, *labels: str) -> None:
+    """Leave a batch all of whose calls are in doubt, with the ids `id-a`, `id-b` and so on."""
+    ledger, keys = filled(directory, *labels)
+    with ledger:
+        for label, key in zip(labels, keys, strict=True):
+            begun(ledger, key, label)
+            marked(ledger, key, Mark.WIRE, Mark.IN_DOUBT)
+
+
+async def test_all_doubts_are_looked_up_in_one_reading(clock: FakeClock, tmp_path: Path) -> None:
+    """The books are read once for all calls of the same time, and no further than the last of them that was paid."""
+    labels = [f"{number:02}" for number in range(30)]
+    doubtful(tmp_path, *labels)
+    rows = [
+        {"status": "succeeded", "cost": {"credits": 63_000}, "client_request_id": f"id-{label}"} for label in labels
+    ]
+    others: list[dict[str, Any]] = [{}] * 100
+    pages = [
+        answer({"data": part, "pagination": {"has_more": True}})
+        for part in (others, rows[:10], others, rows[10:], others)
+    ]
+    with loopback(*([page] for page in pages)) as books:
+        async with loopback_client(books, clock=clock) as client, client.batch(tmp_path) as batch:
+            found = await batch.settle()
+            balance = (await batch.report()).totals.balance
+    assert len(books.requests) == 4
+    assert [(one.label, one.state) for one in found] == [(label, PAID_LOST) for label in labels]
+    assert (balance.spent, balance.in_doubt) == (30 * 63_000, 0)
+
+
+async def test_where_the_log_of_all_is_too_long_each_is_looked_up(clock: FakeClock, tmp_path: Path) -> None:
+    """What a row says that was found stands; what was not reached may lie within the time of its own call."""
+    doubtful(tmp_path, "a", "b", "c")
+    paid = {"status": "succeeded", "cost": {"credits": 63_000}, "client_request_id": "id-a"}
+    endless = answer({"data": [paid, *[{"n": n} for n in range(9_999)]], "pagination": {"has_more": True}})
+    unpaid = {"status": "failed", "cost": {"credits": 0}, "client_request_id": "id-b"}
+    last = answer({"data": [unpaid], "pagination": {"has_more": False}})
+    with loopback(
+        [endless], [endless], [last], [answer(envelope(500, "down"), status="500 Internal Server Error")]
+    ) as books:
+        async with loopback_client(books, clock=clock, max_retries=0) as client, client.batch(tmp_path) as batch:
+            found = await batch.settle()
+    assert told(found) == {"a": PAID_LOST, "b": PLANNED, "c": IN_DOUBT}
+    assert [type(one.error) for one in found] == [type(None), type(None), ServerError]
+    assert len(books.requests) == 4
+
+
 async def test_it_keeps_looking_while_something_is_in_doubt(
     server: RunningSandbox, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """Charges land later: every doubt is looked up again at its time, and none that is settled."""
+    """Charges land later: every doubt is looked up again at its time."""
     async with client_of(server, clock) as client:
         await lose(client, server, tmp_path, paid="gateway_drop", absent="html_502")
         async with client.batch(tmp_path) as batch:
@@ -146,8 +200,8 @@ async def test_it_keeps_looking_while_something_is_in_doubt(
                 await batch.settle(wait=-1)
     assert clock.slept[-3:] == [30, 30, 30]
     assert told(found) == {"paid": PAID_LOST, "absent": IN_DOUBT}
-    # One look found the charge; what is not there was looked for under its model, and under any.
-    assert len(server.sandbox.requests) - looks == 1 + 4 * 2
+    # The first look found the charge as well; what is not there was looked for under its model, and under any.
+    assert len(server.sandbox.requests) - looks == 4 * 2
 
 
 async def test_a_job_that_moved_on_is_not_judged_by_an_old_look(
@@ -157,11 +211,11 @@ async def test_a_job_that_moved_on_is_not_judged_by_an_old_look(
     async with client_of(server, clock) as client:
         await lose(client, server, tmp_path, paid="gateway_drop")
         async with client.batch(tmp_path) as batch:
-            looked_up = batch._looked_up
 
-            async def meanwhile(client_request_id: str, sent_at: float, model: str | None) -> Settlement:
-                await batch.pay_again("paid", reason="in a hurry")
-                return await looked_up(client_request_id, sent_at, model)
+            async def meanwhile(searches: Sequence[Search]) -> Answers:
+                if searches:
+                    await batch.pay_again("paid", reason="in a hurry")
+                return await look_up_each(client._session, client._options, searches)
 
             (found,) = await Settler(batch._opened, meanwhile, clock).settle(wait=None, absent_is_unpaid=False)
     assert (found.state, found.is_earlier) == (PLANNED, True)
