@@ -230,6 +230,11 @@ class BatchMachine(RuleBasedStateMachine):
                 # By the user's word alone.
                 each.leave += 1
                 self.model.disown(each.calls[-1])
+        for call in self.model.earlier_doubts():
+            states = self._settled_by(call, fault, last, absent_is_unpaid=absent_is_unpaid)
+            self.model.seek(call, states)
+            if JobState.PLANNED in states and self.model.was_charged(call):
+                self.model.disown(call)
         self._look(Step())
 
     @rule(pick=st.integers(0, 20))
@@ -357,6 +362,9 @@ class BatchMachine(RuleBasedStateMachine):
             if each.state is JobState.IN_DOUBT:
                 found = self._settled_by(each.calls[-1], None, self.clock.time(), absent_is_unpaid=False)
                 each.states = found | {JobState.IN_DOUBT}
+        for call in self.model.earlier_doubts():
+            found = self._settled_by(call, None, self.clock.time(), absent_is_unpaid=False)
+            self.model.seek(call, found | {JobState.IN_DOUBT})
 
     def _settled_by(self, call: str, fault: str | None, now: float, *, absent_is_unpaid: bool) -> frozenset[JobState]:
         """Return where the books leave a call in doubt at a moment."""

@@ -104,6 +104,7 @@ class Model:
     disowned: set[str] = field(factory=set)
     sent_at: dict[str, float] = field(factory=dict)
     _listed: dict[str, JobState] = field(factory=dict)
+    _sought: dict[str, frozenset[JobState]] = field(factory=dict)
     _disturbed: set[str] = field(factory=set)
     _hidden: set[bytes] = field(factory=set)
 
@@ -133,6 +134,15 @@ class Model:
     def disown(self, call: str) -> None:
         """Take up that a call which was charged counts as unpaid, by the user's word."""
         self.disowned.add(call)
+
+    def earlier_doubts(self) -> list[str]:
+        """Return the calls that are in doubt still, and whose job was sent again by a word of the user."""
+        closed = (name for job in self.jobs.values() for name in job.calls[: job.closed])
+        return [name for name in closed if self._listed[name] is _DOUBT]
+
+    def seek(self, call: str, states: frozenset[JobState]) -> None:
+        """Take up where the books may leave a call that a word has left behind in doubt."""
+        self._sought[call] = states
 
     def was_charged(self, call: str) -> bool:
         """Say whether money was taken for a call."""
@@ -174,6 +184,7 @@ class Model:
             for name, record in found.items():
                 ids = [attempt.client_request_id for attempt in ledger.attempts(record.key)]
                 self._follow(self.jobs[name], record, ids, step)
+            self._check_sought(ledger)
             self._check_calls()
             self._check_sent(ledger, found.values())
             for state in (_DOUBT, _LOST):
@@ -208,6 +219,14 @@ class Model:
         hold(request.lyrics == job.name[1], f"{name} was sent for another job than {job.name}")
         fate = FATES[request.fault].state
         return frozenset({fate, _DOUBT, *([_LOST] if request.charged else [])} if step.disturbed else {fate})
+
+    def _check_sought(self, ledger: Ledger) -> None:
+        """Note what the books said of calls that a word had left behind."""
+        left = {each.client_request_id: state for state in (_DOUBT, _LOST) for each in ledger.attempts_left(state)}
+        for name, states in self._sought.items():
+            self._listed[name] = left.get(name, _PLANNED)
+            hold(self._listed[name] in states, f"{name} is {self._listed[name]}, and may be {set(map(str, states))}")
+        self._sought.clear()
 
     def _check_sent(self, ledger: Ledger, found: Iterable[JobRecord]) -> None:
         """Note when each call was sent; what is listed was licensed to be."""
