@@ -22,7 +22,7 @@ INFERENCE_ID = "01234567-89ab-4cde-8f01-23456789abcd"
 VOICE_ID = "vocal-2026010112000000-AbCdEfGh"
 INSTRUMENTAL_ID = "instrumental-2026010112000000-IjKlMnOp"
 
-_CREDITS_PER_USD = 2_000_000
+CREDITS_PER_USD = 2_000_000
 # In words like the system's and OpenSSL's.
 _WORDS = {
     FaultKind.DNS: "Temporary failure in name resolution",
@@ -251,6 +251,6 @@ def no_answer() -> ScriptedFault:
 def _traced(credits_used: int | None, headers: Mapping[str, str] | None) -> dict[str, str]:
     cost = {}
     if credits_used is not None:
-        usd = (Decimal(credits_used) / _CREDITS_PER_USD).normalize()
+        usd = (Decimal(credits_used) / CREDITS_PER_USD).normalize()
         cost = {"x-aimlapi-credits-used": str(credits_used), "x-aimlapi-usd-spent": f"{usd:f}"}
     return {"x-inference-id": INFERENCE_ID} | cost | dict(headers or {})

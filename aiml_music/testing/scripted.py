@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -26,7 +25,8 @@ class ScriptedTransport:
     `with ScriptedTransport(...) as transport:` ends with `assert_done`, unless something else has failed already.
 
     Args:
-        steps: what is expected, and what becomes of it: `on_upload(...)`, `on_generate(...)`, `on_request(...)`.
+        steps: what is expected, and what becomes of it: `on_upload(...)`, `on_generate(...)`, `on_question(...)`,
+            `on_fetch(...)`, `on_request(...)`.
     """
 
     def __init__(self, *steps: Step) -> None:
@@ -88,9 +88,7 @@ class ScriptedTransport:
         return _ScriptedExchange(step.reaction)
 
     def _next(self, request: RequestHead) -> Step:
-        recorded = RecordedRequest(
-            method=request.method, path=urlsplit(request.url).path, headers=dict(request.headers)
-        )
+        recorded = RecordedRequest(method=request.method, url=request.url, headers=dict(request.headers))
         self._requests.append(recorded)
         if not self._steps:
             self._check([f"the script is over, and yet there came {recorded}"])

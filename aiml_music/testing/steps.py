@@ -4,10 +4,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
 from aiml_music._sansio.catalogue import MODELS, UPLOAD_PATH
+from aiml_music._sansio.catalogue.model import QUEUED_PATH
 from aiml_music._sansio.outcome import Operation, Phase
 from aiml_music.testing.reactions import Reaction, ScriptedFault
 
@@ -24,14 +26,14 @@ class RecordedRequest:
 
     Attributes:
         method: in capitals.
-        path: without scheme and host.
+        url: what was asked for.
         headers: by lower-case name.
         body: what came of it.
         complete: whether all of it came.
     """
 
     method: str
-    path: str
+    url: str
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
     complete: bool = False
@@ -40,9 +42,25 @@ class RecordedRequest:
         return self.operation or f"{self.method} {self.path}"
 
     @property
+    def path(self) -> str:
+        """The path of the address, without what is asked of it."""
+        return urlsplit(self.url).path
+
+    @property
     def operation(self) -> Operation | None:
-        """What it asks for; None where the path is no known one."""
-        return next((name for name, paths in _PATHS.items() if self.path.endswith(paths)), None)
+        """What it asks for; None where that is nothing that a script has a step of its own for."""
+        if self.generation_id is not None:
+            return Operation.POLL
+        return next((name for name, paths in _PATHS.items() if self._is_for(paths)), None)
+
+    def _is_for(self, paths: tuple[str, ...]) -> bool:
+        return self.method == "POST" and self.path.endswith(paths)
+
+    @property
+    def generation_id(self) -> str | None:
+        """The id of the generation that is asked after; None for everything else."""
+        is_question = self.method == "GET" and self.path.endswith(QUEUED_PATH)
+        return parse_qs(urlsplit(self.url).query).get("generation_id", [None])[0] if is_question else None
 
     @property
     def client_request_id(self) -> str | None:
@@ -62,17 +80,19 @@ class RecordedRequest:
 
 @frozen(kw_only=True)
 class Step:
-    """One request that is expected, and what becomes of it; `on_upload`, `on_generate` and `on_request` make it.
+    """One request that is expected, and what becomes of it; `on_generate` and its like make it.
 
     Raises:
         ValueError: what a request holds is to be checked, and it does not arrive whole.
     """
 
     name: str
-    paths: tuple[str, ...]
+    paths: tuple[str, ...] = ("",)
     reaction: Reaction
     method: str = "POST"
     headers: Mapping[str, object] = field(factory=dict)
+    url: str | None = None
+    generation_id: str | None = None
     purpose: str | None = None
     fields: Mapping[str, object] = field(factory=dict)
     on_arrival: Callable[[], object] | None = None
@@ -95,6 +115,10 @@ class Step:
         if request.method != self.method or not request.path.endswith(self.paths):
             yield f"expected {self.name}, came {request}"
             return
+        if self.url is not None:
+            yield from _differs("address", self.url, request.url)
+        if self.generation_id is not None:
+            yield from _differs("generation", self.generation_id, request.generation_id)
         for name, expected in self.headers.items():
             yield from _differs(f"header {name}", expected, request.headers.get(name.lower()))
 
@@ -173,6 +197,59 @@ def on_generate(
         reaction=reaction,
         headers=headers or {},
         fields=fields,
+        on_arrival=on_arrival,
+    )
+
+
+def on_question(
+    reaction: Reaction,
+    /,
+    *,
+    generation_id: str | None = None,
+    headers: Mapping[str, object] | None = None,
+    on_arrival: Callable[[], object] | None = None,
+) -> Step:
+    """Expect a question after a generation that was accepted, and let something become of it.
+
+    Args:
+        reaction: what, such as `still_running()`, `ready_at()` or `gateway_page()`.
+        generation_id: the id of the generation; None is any.
+        headers: what they must be; None stands for one that must not be there.
+        on_arrival: called once the whole request is there, and before it is answered.
+    """
+    return Step(
+        name=Operation.POLL,
+        paths=(QUEUED_PATH,),
+        reaction=reaction,
+        method="GET",
+        generation_id=generation_id,
+        headers=headers or {},
+        on_arrival=on_arrival,
+    )
+
+
+def on_fetch(
+    reaction: Reaction,
+    /,
+    *,
+    url: str | None = None,
+    headers: Mapping[str, object] | None = None,
+    on_arrival: Callable[[], object] | None = None,
+) -> Step:
+    """Expect the download of a finished track, and let something become of it.
+
+    Args:
+        reaction: what, such as `audio_file()` or `answer(403)`.
+        url: the address; None is any.
+        headers: what they must be; None stands for one that must not be there.
+        on_arrival: called once the whole request is there, and before it is answered.
+    """
+    return Step(
+        name=Operation.FETCH,
+        reaction=reaction,
+        method="GET",
+        url=url,
+        headers=headers or {},
         on_arrival=on_arrival,
     )
 
