@@ -190,7 +190,7 @@ STORING = (
     Row("132", "a write takes less than it was given"),
     Row("133", "a crash between syncing and renaming"),
     Row("134", "a crash between renaming and the ledger's last mark"),
-    Row("135", "the finished file is deleted by its owner", "no run makes it again, and none says so"),
+    Row("135", "the finished file is deleted by its owner"),
     Row("136", "the file system has no working locks"),
     Row("137", "a call is cancelled while its track is stored"),
 )
