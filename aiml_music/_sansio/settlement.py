@@ -26,6 +26,7 @@ MOST_ROWS = 200 * PAGE_ROWS
 LOOKS = (30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 """When to look again, in seconds after the first look: charges land after the answer."""
 _LATER = 1800.0
+_ROUNDING = 0.001
 
 _MARGIN = timedelta(hours=1)
 _LONGEST = timedelta(days=92)
@@ -46,9 +47,11 @@ def next_look(elapsed: float, wait: float) -> float | None:
         elapsed: seconds since the first look.
         wait: seconds after the first look at which the last one is.
     """
-    if elapsed >= wait:
+    # What is left by rounding alone is no time: a clock that stands still otherwise would not go on by it.
+    after = elapsed + _ROUNDING
+    if after >= wait:
         return None
-    planned = next((moment for moment in LOOKS if moment > elapsed), elapsed + _LATER)
+    planned = next((moment for moment in LOOKS if moment > after), elapsed + _LATER)
     return min(planned, wait) - elapsed
 
 

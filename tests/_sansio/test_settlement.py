@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aiml_music import InputError, Money, Settlement, SettlementVerdict
@@ -371,6 +371,17 @@ def test_attempts_are_checked(value: object) -> None:
     with pytest.raises(InputError, match="attempts must"):
         check_attempts(value)
     assert check_attempts(2) == 2
+
+
+@given(began=st.floats(0, 1e7), wait=st.floats(0, 10_000))
+@example(began=4801.05, wait=3600.0)
+def test_looks_come_to_their_end(began: float, wait: float) -> None:
+    """Also on a clock whose sums are rounded, and which no pause shorter than its last digit moves on."""
+    now, looks = began, 1
+    while (pause := next_look(now - began, wait)) is not None:
+        now, looks = now + pause, looks + 1
+        assert looks <= 2 + 6 + 10_000 / 1800
+    assert now - began == pytest.approx(wait, abs=0.002)
 
 
 def test_looks_follow_the_schedule() -> None:
