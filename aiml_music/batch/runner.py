@@ -97,8 +97,12 @@ class Run:
         """Do every job of the list that is to be done, and tell of each."""
         slots = anyio.Semaphore(self._workplace.width)
         async with anyio.create_task_group() as group:
-            await self._begin_each(_accepted, slots, group)
-            await self._begin_each(_pages, slots, group)
+            try:
+                await self._begin_each(_accepted, slots, group)
+                await self._begin_each(_pages, slots, group)
+            except LedgerError as trouble:
+                # Those under way come to their end all the same: they are paid for.
+                self._halt(trouble)
 
     async def _begin_each(
         self, pages_of: Callable[[Ledger], Pages], slots: anyio.Semaphore, group: anyio.abc.TaskGroup
@@ -159,8 +163,15 @@ class Run:
                 self._tell(record, JobState.DONE, track=track)
                 return
         self._noted(errors[-1])
-        state = await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
-        self._tell(record, state, error=errors[-1])
+        self._tell(record, await self._state(record), error=errors[-1])
+
+    async def _state(self, record: JobRecord) -> JobState:
+        """Return where a job stands after a failure; in doubt where nobody can say: its error may hold its track."""
+        try:
+            return await self._workplace.ledger.do(lambda ledger: ledger.job(record.key).state)
+        except LedgerError as trouble:
+            self._halt(trouble)
+            return JobState.IN_DOUBT
 
     async def _is_repeated(self, errors: list[MusicError]) -> bool:
         clock = self._workplace.clock
