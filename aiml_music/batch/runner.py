@@ -151,6 +151,9 @@ class Run:
                 return
             except MusicError as error:
                 if self._halts(error):
+                    if error.salvage is not None:
+                        # Of several such errors one is raised, and each may be all that holds a track.
+                        self._tell(record, await self._state(record), error=error)
                     return
                 errors.append(error)
                 if not await self._is_repeated(errors):

@@ -75,6 +75,24 @@ async def run_of(directory: Path, makers: Makers, budget: Budget) -> Run:
     return run
 
 
+async def test_each_track_that_only_an_error_of_the_ledger_holds_is_told(tmp_path: Path) -> None:
+    """One of the errors ends the run; the tracks of both are in outcomes."""
+    ledger, _ = filled(tmp_path, "a", "b")
+    told = Told()
+
+    class Full(Makers):
+        async def make(self, record: JobRecord, journal: AttemptJournal) -> NoReturn:
+            await journal.intent()
+            raise LedgerError("The disk is full.", salvage=record.label.encode())
+
+    with ledger, anyio.fail_after(20):
+        run = run_in(tmp_path, ledger, Full(ServerError("never raised")), told)
+        await run.all()
+        outcomes = [await told.next() for _ in range(2)]
+    assert isinstance(run.halt, LedgerError)
+    assert {outcome and outcome.error and outcome.error.salvage for outcome in outcomes} == {b"a", b"b"}
+
+
 async def test_no_budget_ends_what_costs_nothing(tmp_path: Path) -> None:
     """A job may get its turn to be collected after another one was refused its money: it is collected all the same."""
     makers = Makers(ServerError("It failed."))

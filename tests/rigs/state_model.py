@@ -281,7 +281,8 @@ class Model:
             if request.fault in CUT_SHORT and name not in self._disturbed and self._listed[name] in {_DOUBT, _LOST}:
                 hold(any(audio.startswith(each) for each in there), f"what came of {name} was not kept")
             if request.fault in WHOLE and name not in self.excused:
-                hold(self._listed[name] is _DONE or audio in there, f"the whole track of {name} is nowhere")
+                told = f"the whole track of {name}, {self._listed[name]} after {request.fault}, is nowhere"
+                hold(self._listed[name] is _DONE or audio in there, told)
 
 
 def ledger_balance(directory: Path) -> Balance:
