@@ -27,8 +27,7 @@ def accepted(
         headers: more of them.
         changes: members of the JSON, in place of those of the same name.
     """
-    usage = {} if credits_used is None else {"meta": {"usage": _usage(credits_used)}}
-    return _of(generation_id, "queued", usage | changes, headers)
+    return _of(generation_id, "queued", _bill(credits_used) | changes, headers)
 
 
 def still_running(
@@ -77,8 +76,8 @@ def generation_failed(
         credits_used: what the answer says it cost; None is nothing said.
         headers: more of them.
     """
-    usage = {} if credits_used is None else {"meta": {"usage": _usage(credits_used)}}
-    return _of(generation_id, "error", {"error": {"name": "Error", "message": message}} | usage, headers)
+    problem = {"error": {"name": "Error", "message": message}}
+    return _of(generation_id, "error", problem | _bill(credits_used), headers)
 
 
 def audio_file(audio: bytes | None = None, *, headers: Mapping[str, str] | None = None) -> ScriptedAnswer:
@@ -98,5 +97,8 @@ def _of(
     return answer(200, {"id": generation_id, "status": status, **members}, headers=headers)
 
 
-def _usage(credits_used: int) -> dict[str, Any]:
-    return {"credits_used": credits_used, "usd_spent": float(Decimal(credits_used) / CREDITS_PER_USD)}
+def _bill(credits_used: int | None) -> dict[str, Any]:
+    if credits_used is None:
+        return {}
+    usd = float(Decimal(credits_used) / CREDITS_PER_USD)
+    return {"meta": {"usage": {"credits_used": credits_used, "usd_spent": usd}}}

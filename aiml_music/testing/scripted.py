@@ -71,10 +71,10 @@ class ScriptedTransport:
         idle_timeout: float | None,
     ) -> Exchange:
         """Play the next step; see `ports.Transport.send`."""
-        del key, connect_timeout, idle_timeout
+        del connect_timeout, idle_timeout
         # As on a network, this is a place where a call can be cancelled.
         await anyio.lowlevel.checkpoint()
-        step = self._next(request)
+        step = self._next(request, with_key=key is not None)
         place = len(self._requests) - 1
         if step.breaks_in is not Phase.CONNECT:
             await self._take(place, body, progress, whole=step.breaks_in is not Phase.SEND)
@@ -87,8 +87,10 @@ class ScriptedTransport:
         progress.response_begun()
         return _ScriptedExchange(step.reaction)
 
-    def _next(self, request: RequestHead) -> Step:
-        recorded = RecordedRequest(method=request.method, url=request.url, headers=dict(request.headers))
+    def _next(self, request: RequestHead, *, with_key: bool) -> Step:
+        recorded = RecordedRequest(
+            method=request.method, url=request.url, headers=dict(request.headers), with_key=with_key
+        )
         self._requests.append(recorded)
         if not self._steps:
             self._check([f"the script is over, and yet there came {recorded}"])

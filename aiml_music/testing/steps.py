@@ -30,6 +30,7 @@ class RecordedRequest:
         headers: by lower-case name.
         body: what came of it.
         complete: whether all of it came.
+        with_key: whether the key would have gone with it. With the download of a finished track it does not.
     """
 
     method: str
@@ -37,6 +38,7 @@ class RecordedRequest:
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
     complete: bool = False
+    with_key: bool = True
 
     def __str__(self) -> str:
         return self.operation or f"{self.method} {self.path}"
@@ -49,6 +51,8 @@ class RecordedRequest:
     @property
     def operation(self) -> Operation | None:
         """What it asks for; None where that is nothing that a script has a step of its own for."""
+        if not self.with_key:
+            return Operation.FETCH
         if self.generation_id is not None:
             return Operation.POLL
         return next((name for name, paths in _PATHS.items() if self._is_for(paths)), None)
@@ -86,9 +90,9 @@ class Step:
         ValueError: what a request holds is to be checked, and it does not arrive whole.
     """
 
-    name: str
-    paths: tuple[str, ...] = ("",)
     reaction: Reaction
+    operation: Operation | None = None
+    path: str = ""
     method: str = "POST"
     headers: Mapping[str, object] = field(factory=dict)
     url: str | None = None
@@ -106,13 +110,18 @@ class Step:
         return f"{self.name} ({self.reaction})"
 
     @property
+    def name(self) -> str:
+        """What is expected, in a word or two."""
+        return self.operation or f"{self.method} {self.path}"
+
+    @property
     def breaks_in(self) -> Phase | None:
         """The phase in which the network fails, before there is any answer."""
         return self.reaction.phase if isinstance(self.reaction, ScriptedFault) else None
 
     def misfits_of_head(self, request: RecordedRequest) -> Iterator[str]:
         """Yield what is not as expected before the body comes."""
-        if request.method != self.method or not request.path.endswith(self.paths):
+        if not self._is_for(request):
             yield f"expected {self.name}, came {request}"
             return
         if self.url is not None:
@@ -121,6 +130,11 @@ class Step:
             yield from _differs("generation", self.generation_id, request.generation_id)
         for name, expected in self.headers.items():
             yield from _differs(f"header {name}", expected, request.headers.get(name.lower()))
+
+    def _is_for(self, request: RecordedRequest) -> bool:
+        if self.operation is not None:
+            return request.operation is self.operation
+        return request.method == self.method and request.path.endswith(self.path)
 
     def misfits_of_body(self, request: RecordedRequest) -> Iterator[str]:
         """Yield what is not as expected in a whole request."""
@@ -165,8 +179,7 @@ def on_upload(
         on_arrival: called once the whole request is there, and before it is answered.
     """
     return Step(
-        name=Operation.UPLOAD,
-        paths=_PATHS[Operation.UPLOAD],
+        operation=Operation.UPLOAD,
         reaction=reaction,
         headers=headers or {},
         purpose=purpose,
@@ -192,8 +205,7 @@ def on_generate(
             there. Members that are not named may be anything.
     """
     return Step(
-        name=Operation.GENERATE,
-        paths=_PATHS[Operation.GENERATE],
+        operation=Operation.GENERATE,
         reaction=reaction,
         headers=headers or {},
         fields=fields,
@@ -218,10 +230,8 @@ def on_question(
         on_arrival: called once the whole request is there, and before it is answered.
     """
     return Step(
-        name=Operation.POLL,
-        paths=(QUEUED_PATH,),
+        operation=Operation.POLL,
         reaction=reaction,
-        method="GET",
         generation_id=generation_id,
         headers=headers or {},
         on_arrival=on_arrival,
@@ -245,9 +255,8 @@ def on_fetch(
         on_arrival: called once the whole request is there, and before it is answered.
     """
     return Step(
-        name=Operation.FETCH,
+        operation=Operation.FETCH,
         reaction=reaction,
-        method="GET",
         url=url,
         headers=headers or {},
         on_arrival=on_arrival,
@@ -275,8 +284,7 @@ def on_request(
         fields: what members of the JSON must be.
     """
     return Step(
-        name=f"{method} {path}",
-        paths=(path,),
+        path=path,
         reaction=reaction,
         method=method,
         headers=headers or {},

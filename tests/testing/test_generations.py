@@ -24,9 +24,11 @@ from aiml_music.testing import (
     gateway_page,
     generation_failed,
     lost,
+    new_reference,
     on_fetch,
     on_generate,
     on_question,
+    on_upload,
     ready_at,
     silent_mp3,
     still_running,
@@ -53,7 +55,8 @@ async def test_a_track_is_submitted_asked_after_and_fetched(tmp_path: Path) -> N
     assert (tmp_path / "waltz.mp3").read_bytes() == silent_mp3(3)
     assert track.receipt is not None
     assert (track.receipt.generation_id, track.receipt.credits_used) == ("one", 390_000)
-    assert [str(request) for request in transport.requests] == ["generate", *["poll"] * 3, "GET /here.mp3"]
+    assert [str(request) for request in transport.requests] == ["generate", *["poll"] * 3, "fetch"]
+    assert [request.with_key for request in transport.requests] == [True] * 4 + [False]
     assert [request.generation_id for request in transport.requests] == [None, *["one"] * 3, None]
 
 
@@ -95,7 +98,7 @@ def test_the_blocking_client_collects_a_script() -> None:
             Money.YES,
         ),
     ],
-    ids=["lost", "failed", "failed at a price", "late", "gone"],
+    ids=["lost", "failed", "failed, and no word of the cost", "late", "gone"],
 )
 async def test_what_becomes_of_a_generation(
     steps: list[Step], error: type[MusicError], outcome: Outcome, money: Money
@@ -112,8 +115,9 @@ async def test_what_becomes_of_a_generation(
     ("step", "words"),
     [
         (on_question(still_running(), generation_id="two"), "generation: expected 'two', came 'one'"),
-        (on_fetch(audio_file(), url=HERE), f"address: expected '{HERE}', came "),
+        (on_upload(new_reference()), "expected upload, came poll"),
         (on_generate(accepted()), "expected generate, came poll"),
+        (on_fetch(audio_file()), "expected fetch, came poll"),
     ],
 )
 async def test_a_question_that_is_not_expected_fails(step: Step, words: str) -> None:
@@ -122,6 +126,16 @@ async def test_a_question_that_is_not_expected_fails(step: Step, words: str) -> 
     async with client_of(transport, clock=FakeClock()) as client:
         with pytest.raises(AssertionError, match=words):
             await client.generate(**WALTZ)
+
+
+async def test_a_download_from_elsewhere_fails() -> None:
+    """The address is the one that the service named."""
+    transport = ScriptedTransport(on_question(ready_at()), on_fetch(audio_file(), url=HERE))
+    async with client_of(transport, clock=FakeClock()) as client:
+        with pytest.raises(
+            AssertionError, match=f"address: expected '{HERE}', came 'https://tracks.invalid/track.mp3'"
+        ):
+            await client.collect("one", model="minimax/music-2.6")
 
 
 def test_what_comes_is_what_the_service_says() -> None:
