@@ -82,7 +82,7 @@ class Session:
         get_ready_for_loops()
 
     def call(self, plan: Plan) -> Call:
-        """Return a call that will queue with all others of this session.
+        """Return a call that will queue with all others of this client.
 
         Raises:
             RuntimeError: the client is closed, or at work in another event loop.

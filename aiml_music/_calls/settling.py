@@ -123,7 +123,7 @@ class _Look:
             while read < MOST_ROWS:
                 page = await self._page(LOGS_PATH, settlement.logs_query(searches, read), before=read)
                 read += page.size
-                found = {call: each.after(page, call) for call, each in found.items()}
+                found = settlement.found_after(found, page)
                 if not page.has_more or all(each.is_paid for each in found.values()):
                     break
         except NotFoundError:

@@ -239,11 +239,6 @@ def _amount(value: object) -> Decimal | None:
     return Decimal(text) if known and _AMOUNT.fullmatch(text) else None
 
 
-def rows_of(page: Page, client_request_id: str) -> tuple[Row, ...]:
-    """Return the rows of a call."""
-    return tuple(row for row in page.rows if row.get("client_request_id") == client_request_id)
-
-
 def charge_in(page: Page, inference_id: str) -> Row | None:
     """Return the charge for a piece of work, if it is on this page."""
     for row in page.rows:
@@ -276,12 +271,6 @@ class Findings:
     is_whole: bool = True
     has_log: bool = True
 
-    def after(self, page: Page, client_request_id: str) -> "Findings":
-        """Return what is found once another page was read as well."""
-        # A new row above pushes the last ones of a page onto the next: none counts twice.
-        new = tuple(row for row in rows_of(page, client_request_id) if row not in self.rows)
-        return Findings(rows=(*self.rows, *new), rows_read=self.rows_read + page.size, is_whole=not page.has_more)
-
     @property
     def is_paid(self) -> bool:
         """Whether a charge is proven, which no other row can change."""
@@ -305,6 +294,20 @@ class Findings:
         if row is None or judge(row) is SettlementVerdict.UNPAID or read_cost(row.get("cost")).is_something:
             return None
         return _inference_id(row)
+
+
+def found_after(found: Mapping[str, Findings], page: Page) -> dict[str, Findings]:
+    """Return what is found of each call, by its id, once another page was read as well."""
+    rows = {call: list(each.rows) for call, each in found.items()}
+    for row in page.rows:
+        call = row.get("client_request_id")
+        # A new row above pushes the last ones of a page onto the next: none counts twice.
+        if isinstance(call, str) and call in rows and row not in rows[call]:
+            rows[call].append(row)
+    return {
+        call: Findings(rows=tuple(rows[call]), rows_read=each.rows_read + page.size, is_whole=not page.has_more)
+        for call, each in found.items()
+    }
 
 
 def _inference_id(row: Row) -> str | None:

@@ -22,12 +22,12 @@ from aiml_music._sansio.settlement import (
     check_attempts,
     check_sent_at,
     check_wait,
+    found_after,
     judge,
     logs_query,
     next_look,
     read_cost,
     read_page,
-    rows_of,
     settled,
     together,
 )
@@ -218,7 +218,11 @@ def test_ids_match_exactly() -> None:
     rows = [row(client_request_id=name) for name in ("Order-1", None, 1, ["order-1"], "order-1", "order-11")]
     page = read_page({"data": [*rows, {}]})
     assert page is not None
-    assert rows_of(page, "order-1") == (row(),)
+    found = found_after({"order-1": Findings(rows_read=7), "order-2": Findings()}, page)
+    assert found == {
+        "order-1": Findings(rows=(row(),), rows_read=14, is_whole=False),
+        "order-2": Findings(rows_read=7, is_whole=False),
+    }
 
 
 def test_a_charge_is_found_by_its_reference() -> None:
